@@ -1,0 +1,36 @@
+"""Server push for Flask over the Mercure protocol."""
+
+from __future__ import annotations
+
+from .config import MercureConfig
+from .extension import MercureSSE, mercure_publish, publish_signal
+from .integrations.binding import Binding
+from .integrations.changes import Change, model_changed
+from .protocol.errors import (
+    BindingError,
+    ConfigurationError,
+    InvalidUpdate,
+    MercureError,
+    MissingKeyError,
+    PublishError,
+    SubscriptionsError,
+)
+from .protocol.update import Update
+
+__all__ = [
+    "Binding",
+    "BindingError",
+    "Change",
+    "ConfigurationError",
+    "InvalidUpdate",
+    "MercureConfig",
+    "MercureError",
+    "MercureSSE",
+    "MissingKeyError",
+    "PublishError",
+    "SubscriptionsError",
+    "Update",
+    "mercure_publish",
+    "model_changed",
+    "publish_signal",
+]

@@ -1,0 +1,94 @@
+"""The command group ``flask mercure``."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from .protocol.errors import MercureError
+from .protocol.selectors import EVERYTHING
+
+if TYPE_CHECKING:
+    from .app_state import AppState
+
+mercure_commands = AppGroup("mercure", help="Tokens, keys and publishing for Mercure.")
+
+topics_option = click.option(
+    "-t",
+    "--topic",
+    "topics",
+    multiple=True,
+    default=[EVERYTHING],
+    show_default=True,
+    help="Topic; repeatable.",
+)
+
+
+def _state() -> AppState:
+    return current_app.extensions["mercure_sse"]
+
+
+@mercure_commands.command("gen-secret-key")
+def gen_secret_key() -> None:
+    """Print a new secret key, long enough for HS256."""
+    click.echo(secrets.token_urlsafe(48))
+
+
+@mercure_commands.command("subscriber-jwt")
+@topics_option
+def subscriber_jwt(topics: tuple[str, ...]) -> None:
+    """Print a subscriber's token for topics."""
+    try:
+        click.echo(_state().instance.create_subscription_jwt(list(topics)))
+    except MercureError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@mercure_commands.command("publisher-jwt")
+@topics_option
+def publisher_jwt(topics: tuple[str, ...]) -> None:
+    """Print a publisher's token for topics."""
+    try:
+        click.echo(_state().instance.create_jwt("publisher_secret_key", publish=list(topics)))
+    except MercureError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@mercure_commands.command("publish")
+@click.option("--hub", "hub_url", metavar="URL", help="Hub to publish on, instead of the app's.")
+@click.option("--jwt", help="Publisher's token, instead of the app's.")
+@click.option("--private", is_flag=True, help="Only for subscribers whose token grants the topic.")
+@click.option("--id", "event_id", help="Event id.")
+@click.option("--type", "event_type", help="Event name.")
+@click.option("--retry", type=int, metavar="MS", help="Reconnection time for browsers, in milliseconds.")
+@click.argument("topic")
+@click.argument("data")
+def publish(
+    hub_url: str | None,
+    jwt: str | None,
+    private: bool,
+    event_id: str | None,
+    event_type: str | None,
+    retry: int | None,
+    topic: str,
+    data: str,
+) -> None:
+    """Publish DATA to TOPIC on a hub and print the update's id."""
+    if hub_url is None and _state().hub is not None:
+        raise click.ClickException(
+            "the app's hub is embedded, so it is in the process that serves the app, which this command is "
+            "not. Give --hub the running app's hub URL (the app needs MERCURE_HUB_ALLOW_PUBLISH), or set "
+            "MERCURE_HUB_URL."
+        )
+    try:
+        click.echo(
+            _state().instance.publish(
+                topic, data, private, event_id, event_type, retry, jwt=jwt, hub_url=hub_url
+            )
+        )
+    except MercureError as error:
+        raise click.ClickException(str(error)) from error

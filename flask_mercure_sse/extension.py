@@ -1,0 +1,555 @@
+"""The Flask extension: publishing from anywhere in an app, and what templates and browsers need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar, cast, overload
+from weakref import WeakKeyDictionary
+
+from blinker import ANY, Signal
+from flask import Flask, current_app, has_app_context, has_request_context, request
+from werkzeug.wrappers import Response
+
+from .app_state import ROLES, AppState, Role, build_state
+from .cli import mercure_commands
+from .config import MAKE_A_KEY, MercureConfig
+from .embedded import embed
+from .integrations.binding import Binding, Outlet, PlainOutlet
+from .integrations.content import compose, published, text_of, topic_of, topics_of
+from .integrations.signals import publish_signal as bind_signal
+from .protocol.errors import ConfigurationError, NotFound, SubscriptionsError
+from .protocol.selectors import EVERYTHING
+from .protocol.tokens import KEY_LENGTH, encode_token
+from .protocol.version import HUB_PATH
+from .publishers.http import fetch_subscriptions
+from .publishers.publisher import Publisher
+from .urls import path_of, subscribe_url
+
+EXTENSION = "mercure_sse"
+
+ResponseT = TypeVar("ResponseT", bound=Response)
+PayloadGetter = Callable[[list[str]], Any]
+PayloadGetterT = TypeVar("PayloadGetterT", bound=PayloadGetter)
+ModelT = TypeVar("ModelT", bound=type)
+
+
+class MercureSSE:
+    """Server push for a Flask app.
+
+    Give it the app, or call :meth:`init_app` for one app or several. Each option is the default of the
+    config key of the same name: where the app sets ``MERCURE_HUB_URL``, that wins over `hub_url`.
+
+    :param app: the app.
+    :param hub_url: URL of an external hub; True to take the host from the request; without one the hub is
+        embedded in the app.
+    :param public_hub_url: the hub's URL for browsers, where it is another.
+    :param publisher_jwt: token to publish on an external hub; made from the publisher secret by default.
+    :param subscriber_secret_key: secret of subscribers' tokens, the app's SECRET_KEY by default.
+    :param publisher_secret_key: secret of publishers' tokens, the app's SECRET_KEY by default.
+    :param hub_allow_publish: whether the embedded hub takes updates over HTTP.
+    :param hub_allow_anonymous: whether the embedded hub shows public updates to those without a token.
+    :param hub_subscriptions: whether the embedded hub tells who follows what.
+    :param hub_keepalive_interval: seconds between comments on an idle stream, 0 for none.
+    :param hub_reconciliation_length: number of updates that the embedded hub keeps.
+    :param authz_cookie_name: name of the cookie with a browser's token.
+    :param type_is_topic: whether an update without a type is named after its topic.
+    :param hub: whether to embed the hub; by default only where there is no hub url.
+    :raises ConfigurationError: a setting is wrong; the text names its key and the fix.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        hub_url: str | bool | None = None,
+        public_hub_url: str | bool | None = None,
+        publisher_jwt: str | None = None,
+        subscriber_secret_key: str | bytes | None = None,
+        publisher_secret_key: str | bytes | None = None,
+        hub_allow_publish: bool = False,
+        hub_allow_anonymous: bool = True,
+        hub_subscriptions: bool = True,
+        hub_keepalive_interval: float = 15,
+        hub_reconciliation_length: int = 500,
+        authz_cookie_name: str = "mercureAuthorization",
+        type_is_topic: bool = False,
+        hub: bool | None = None,
+    ) -> None:
+        self._options = _given(locals())
+        self._states: WeakKeyDictionary[Flask, AppState] = WeakKeyDictionary()
+        self._bindings: list[Binding] = []
+        self._payload_getter: PayloadGetter | None = None
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(
+        self,
+        app: Flask,
+        hub_url: str | bool | None = None,
+        public_hub_url: str | bool | None = None,
+        publisher_jwt: str | None = None,
+        subscriber_secret_key: str | bytes | None = None,
+        publisher_secret_key: str | bytes | None = None,
+        hub_allow_publish: bool | None = None,
+        hub_allow_anonymous: bool | None = None,
+        hub_subscriptions: bool | None = None,
+        hub_keepalive_interval: float | None = None,
+        hub_reconciliation_length: int | None = None,
+        authz_cookie_name: str | None = None,
+        type_is_topic: bool | None = None,
+        hub: bool | None = None,
+    ) -> None:
+        """Register the extension with an app. It starts nothing: no thread, no socket.
+
+        Options as for the class; one that is None is as it was given there.
+
+        :raises ConfigurationError: a setting is wrong, or the app has the extension already.
+        """
+        if EXTENSION in app.extensions:
+            raise ConfigurationError("MercureSSE is registered with this app already; call init_app once")
+        options = {**self._options, **_given(locals())}
+        state = build_state(app, self, MercureConfig.from_mapping(app.config, options))
+        for setting in state.keys.short():
+            app.logger.warning(
+                "%s has fewer than the %d bytes that HS256 tokens need to be safe; make one with: %s",
+                setting,
+                KEY_LENGTH,
+                MAKE_A_KEY,
+            )
+        if state.hub is not None:
+            embed(app, state.hub_front())
+        app.cli.add_command(mercure_commands)
+        for name, function in self._template_globals().items():
+            app.add_template_global(function, name)
+        app.extensions[EXTENSION] = state
+        self._states[app] = state
+
+    # Publishing
+
+    def publish(
+        self,
+        topic: Any,
+        data: Any = None,
+        private: bool = False,
+        id: str | None = None,
+        type: str | bool | None = None,
+        retry: int | None = None,
+        jwt: str | None = None,
+        hub_url: str | None = None,
+    ) -> str:
+        """Publish an update now and return its id.
+
+        :param topic: a topic, several (the first is the canonical one, the others are alternates), or an
+            object, which is topic and data: it has the attribute ``__mercure_sse_topic__``, else its topic
+            is its class's name.
+        :param data: a text, bytes of UTF-8, an object with ``__mercure_sse_data__()``, or anything JSON can
+            encode. Without it the topic is the data, too.
+        :param private: only subscribers whose token grants one of the topics get it.
+        :param id: the event id, made up by default.
+        :param type: the name of the browser's event, ``message`` by default; True for the topic.
+        :param retry: the reconnection time for browsers, in milliseconds.
+        :param jwt: publisher token for this update, on an external hub.
+        :param hub_url: another hub for this update.
+        :raises InvalidUpdate: an argument breaks a rule; the text names it.
+        :raises PublishError: the external hub did not take the update.
+        """
+        state = self._state()
+        topics, subject = published(topic)
+        update = compose(
+            topics,
+            text_of(subject if data is None else data, state.encode),
+            private=private,
+            id=id,
+            type=type,
+            retry=retry,
+            type_is_topic=state.type_is_topic,
+        )
+        return self._publisher(state, hub_url, jwt).publish(update)
+
+    def _publisher(self, state: AppState, hub_url: str | None, jwt: str | None) -> Publisher:
+        if hub_url is None and (jwt is None or state.hub is not None):
+            return state.publisher
+        return state.http_publisher(hub_url or state.hub_url(public=False), jwt)
+
+    def publish_signal(
+        self,
+        signal: Signal,
+        topic: Any = None,
+        data: Any = None,
+        signal_name_as_type: bool = False,
+        signal_kwargs_as_data: bool = False,
+        marshaler: Callable[[Any], Any] | None = None,
+        callback: Callable[[dict[str, Any]], Any] | None = None,
+        *,
+        private: Any = False,
+        type: Any = None,
+        id: Any = None,
+        retry: Any = None,
+        when: Any = None,
+        sender: Any = ANY,
+        jwt: str | None = None,
+        hub_url: str | None = None,
+    ) -> Binding:
+        """Bind a signal to topics: each send becomes an update. Return the binding.
+
+        Topic, data, private, type, id, retry and when are each a value, a template (``/orders/{order.id}``,
+        filled from the signal's arguments and the sender's attributes) or a callable in the shape of a
+        blinker receiver: it gets the sender, then by name whatever its signature asks for of the signal's
+        arguments. The binding is a decorator for the callable that makes the data, too.
+
+        Nothing that goes wrong reaches the signal's sender; it is logged.
+
+        :param signal: the signal.
+        :param topic: one topic or a list of them, the signal's name by default; None from a callable means
+            no update.
+        :param data: what the update carries; a list of names picks those arguments. The topic by default, so
+            nothing of the signal's arguments leaves the app unless it is named.
+        :param signal_name_as_type: whether the type is the signal's name.
+        :param signal_kwargs_as_data: whether the data is all of the signal's arguments.
+        :param marshaler: turns the data into what the update carries.
+        :param callback: gets the options of one publication as a dictionary, may change them, and may return
+            False for no update.
+        :param private: whether the update is private. An error in a callable counts as private.
+        :param when: whether there is an update.
+        :param sender: only this sender's sends.
+        :param jwt: publisher token for these updates, on an external hub.
+        :param hub_url: another hub for these updates.
+        :raises BindingError: an argument cannot work.
+        """
+        binding = bind_signal(
+            lambda: self.outlet(hub_url, jwt),
+            signal,
+            topic,
+            data,
+            signal_name_as_type,
+            signal_kwargs_as_data,
+            marshaler,
+            callback,
+            private=private,
+            type=type,
+            id=id,
+            retry=retry,
+            when=when,
+            sender=sender,
+        )
+        self._bindings.append(binding)
+        return binding
+
+    @overload
+    def model_topic(self, topic: ModelT, /) -> ModelT: ...
+
+    @overload
+    def model_topic(
+        self,
+        topic: Any = None,
+        data: Any = None,
+        events: Iterable[str] = ...,
+        private: Any = False,
+        type: Any = None,
+        when: Any = None,
+    ) -> Callable[[ModelT], ModelT]: ...
+
+    def model_topic(
+        self,
+        topic: Any = None,
+        data: Any = None,
+        events: Iterable[str] = ("insert", "update", "delete"),
+        private: Any = False,
+        type: Any = None,
+        when: Any = None,
+    ) -> Any:
+        """Publish a model's changes, each when its transaction has committed.
+
+        A class decorator, bare or with arguments, above or below the mapping. One update per row and
+        transaction; nothing after a rollback. By default it goes to ``/{table}/{primary key}`` and
+        ``/{table}`` and carries the identity alone: ``{"event": "update", "model": "Todo", "id": 42}``.
+
+        Arguments as for :meth:`publish_signal`, with the row's object in the sender's place; callables get
+        the :class:`~flask_mercure_sse.integrations.changes.Change` where they ask for ``change``.
+
+        :param topic: one topic or a list of them.
+        :param data: what goes under the update's key ``data``; a list of names picks those attributes.
+        :param events: which of ``insert``, ``update`` and ``delete``.
+        :raises BindingError: an argument cannot work.
+        """
+        if isinstance(topic, _TYPE):
+            return self.model_topic()(topic)
+        try:
+            from .integrations.models import bind_model
+        except ImportError as error:
+            raise ConfigurationError(
+                "model_topic needs SQLAlchemy 2: pip install flask-mercure-sse[sqlalchemy]"
+            ) from error
+
+        def bind(model: ModelT) -> ModelT:
+            options = {
+                "topic": topic,
+                "data": data,
+                "events": events,
+                "private": private,
+                "type": type,
+                "when": when,
+            }
+            self._bindings.append(bind_model(self._state, model, **options))
+            return model
+
+        return bind
+
+    @property
+    def bindings(self) -> tuple[Binding, ...]:
+        """The bindings that are connected."""
+        return tuple(binding for binding in self._bindings if binding.connected)
+
+    def outlet(self, hub_url: str | None = None, jwt: str | None = None) -> Outlet:
+        """Return what the bindings of the current app publish through.
+
+        :param hub_url: another hub than the app's.
+        :param jwt: another publisher token than the app's.
+        """
+        state = self._state()
+        if hub_url is None and jwt is None:
+            return state
+        publisher = self._publisher(state, hub_url, jwt)
+        return PlainOutlet(publisher.publish, encode=state.encode, type_is_topic=state.type_is_topic)
+
+    # URLs, tokens and cookies
+
+    def hub_base_url(self, public: bool = True) -> str:
+        """Return the hub's URL.
+
+        :param public: as browsers reach it, else as the app does.
+        """
+        return self._state().hub_url(public=public)
+
+    def hub_url(
+        self,
+        topics: Any = None,
+        subscriber_jwt: str | None = None,
+        with_subscriptions: bool = False,
+        public: bool = True,
+    ) -> str:
+        """Return a URL that subscribes to topics.
+
+        :param topics: one topic, selector or object, or several.
+        :param subscriber_jwt: a token to put into the URL. URLs end up in logs; prefer the cookie.
+        :param with_subscriptions: whether to follow the subscription events of the topics, too.
+        """
+        selectors = _topics(topics)
+        if with_subscriptions:
+            selectors += [self.subscription_topic(topic) for topic in selectors]
+        query = self._state().version.url_query(selectors, subscriber_jwt)
+        return subscribe_url(self.hub_base_url(public), query)
+
+    def authentified_hub_url(
+        self, topics: Any = None, payload: Any = None, with_subscriptions: bool = False
+    ) -> str:
+        """Return a URL that subscribes to topics, with a fresh token for them.
+
+        Without topics the token is for all. Arguments as for :meth:`hub_url` and
+        :meth:`create_subscription_jwt`.
+        """
+        granted = _topics(topics)
+        if with_subscriptions:
+            granted += [self.subscription_topic(topic) for topic in granted]
+        return self.hub_url(topics, self.create_subscription_jwt(granted, payload), with_subscriptions)
+
+    def subscription_topic(self, topic: Any, subscriber: str | None = None) -> str:
+        """Return the topic of a subscription's events, of all subscribers' where none is given."""
+        return self._state().version.subscription_topic(topic_of(topic), subscriber)
+
+    def create_subscription_jwt(self, topics: Any = None, payload: Any = None) -> str:
+        """Return a subscriber's token.
+
+        :param topics: one topic or several whose private updates it lets read; all where none are given.
+        :param payload: what subscription events show of the subscriber. The payload getter's result is the
+            base, which a dictionary given here overlays.
+        :raises MissingKeyError: there is no secret to make it with.
+        """
+        selectors = _topics(topics) or [EVERYTHING]
+        if self._payload_getter is not None:
+            payload = _overlay(self._payload_getter(selectors), payload)
+        return self._token("subscriber_secret_key", subscribe=selectors, payload=payload)
+
+    def create_jwt(self, key: Role, **claims: Any) -> str:
+        """Return a token with these claims under ``mercure``.
+
+        :param key: whose secret signs it, ``"publisher_secret_key"`` or ``"subscriber_secret_key"``.
+        :raises MissingKeyError: there is no such secret.
+        """
+        if key not in ROLES:
+            raise ConfigurationError(f"key: {key!r} is none; use {' or '.join(ROLES)}")
+        return encode_token({"mercure": claims}, self._state().keys.get(key))
+
+    def _token(self, role: Role, **grants: Any) -> str:
+        state = self._state()
+        return encode_token(state.version.claims(**grants), state.keys.get(role))
+
+    def set_authz_cookie(
+        self,
+        response: ResponseT,
+        topics: Any = None,
+        jwt: str | None = None,
+        payload: Any = None,
+        secure: bool | None = None,
+        **options: Any,
+    ) -> ResponseT:
+        """Give the browser its token in a cookie, and return the response.
+
+        :param topics: as for :meth:`create_subscription_jwt`.
+        :param jwt: a token to use instead of a fresh one.
+        :param secure: whether the cookie is for https alone; by default so where the request or the hub is.
+        :param options: further options of :meth:`werkzeug.wrappers.Response.set_cookie`.
+        """
+        token = jwt or self.create_subscription_jwt(topics, payload)
+        response.set_cookie(
+            self._state().config.authz_cookie_name, token, **self._cookie_options(secure, options)
+        )
+        return response
+
+    def delete_authz_cookie(self, response: ResponseT, **options: Any) -> ResponseT:
+        """Take the token back from the browser, and return the response."""
+        response.delete_cookie(self._state().config.authz_cookie_name, **self._cookie_options(None, options))
+        return response
+
+    def _cookie_options(self, secure: bool | None, options: dict[str, Any]) -> dict[str, Any]:
+        url = self.hub_base_url()
+        if secure is None:
+            secure = url.startswith("https:") or (has_request_context() and request.is_secure)
+        return {"path": path_of(url), "secure": secure, "httponly": True, "samesite": "Strict", **options}
+
+    def payload_getter(self, getter: PayloadGetterT) -> PayloadGetterT:
+        """Register the function that says what subscription events show of a subscriber.
+
+        :param getter: gets the list of topics and returns a dictionary.
+        """
+        self._payload_getter = getter
+        return getter
+
+    # Who is there
+
+    def get_subscriptions(self, topic: Any = None, subscriber: str | None = None) -> dict[str, Any]:
+        """Return the document of the hub's subscription API, as it is parsed.
+
+        :param topic: only the subscriptions to this topic.
+        :param subscriber: only the one of this subscriber; needs `topic`.
+        :raises SubscriptionsError: the hub does not tell.
+        """
+        state = self._state()
+        selector = None if topic is None else topic_of(topic)
+        path = state.version.subscriptions_url(selector, subscriber)
+        if state.hub is not None:
+            try:
+                return state.hub.subscriptions(selector, subscriber)
+            except NotFound as error:
+                raise SubscriptionsError(path, 404, str(error)) from error
+        hub = state.hub_url(public=False)
+        return fetch_subscriptions(
+            hub.removesuffix(HUB_PATH) + path,
+            self._token("subscriber_secret_key", subscribe=[path]),
+            connections=state.connections,
+            timeouts=state.timeouts,
+        )
+
+    def subscriptions(self, topic: Any = None) -> list[dict[str, Any]]:
+        """Return the list of the active subscriptions, of one topic or of all."""
+        return self.get_subscriptions(topic)["subscriptions"]
+
+    def is_connected(self, topic: Any, **payload: Any) -> bool:
+        """Tell whether somebody follows a topic whose payload has all these items."""
+        return any(_has(subscription.get("payload"), payload) for subscription in self.subscriptions(topic))
+
+    # The app
+
+    def _template_globals(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "mercure_hub_url": self.hub_url,
+            "mercure_authentified_hub_url": self.authentified_hub_url,
+            "mercure_subscriber_jwt": self.create_subscription_jwt,
+            "mercure_topic": topic_of,
+            "mercure_subscription_topic": self.subscription_topic,
+            "mercure_subscriptions": self.subscriptions,
+        }
+
+    def _state(self) -> AppState:
+        """Return the state of the current app, or of the only app there is."""
+        if has_app_context():
+            state = self._states.get(current_app._get_current_object())  # pyright: ignore
+            if state is not None:
+                return state
+        states = list(self._states.values())
+        if len(states) == 1 and not has_app_context():
+            return states[0]
+        raise ConfigurationError(
+            "MercureSSE is not registered with the current app; call init_app(app)"
+            if has_app_context()
+            else "MercureSSE serves no app yet; call init_app(app)"
+            if not states
+            else "MercureSSE serves several apps; use it within the context of one: with app.app_context()"
+        )
+
+
+_TYPE = type  # several methods have an argument of that name
+
+
+def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value for name, value in arguments.items() if value is not None and name not in ("self", "app")
+    }
+
+
+def _topics(topics: Any) -> list[str]:
+    return [] if topics is None else list(topics_of(topics))
+
+
+def _overlay(base: Any, over: Any) -> Any:
+    if base is None or over is None:
+        return base if over is None else over
+    if isinstance(base, dict) and isinstance(over, dict):
+        return {**cast("dict[str, Any]", base), **cast("dict[str, Any]", over)}
+    return over
+
+
+def _has(payload: object, wanted: Mapping[str, Any]) -> bool:
+    items = cast("dict[str, Any]", payload) if isinstance(payload, dict) else {}
+    return all(name in items and items[name] == value for name, value in wanted.items())
+
+
+def _current_mercure() -> MercureSSE:
+    state = current_app.extensions.get(EXTENSION) if has_app_context() else None
+    if not isinstance(state, AppState):
+        raise ConfigurationError("there is no app with MercureSSE here; use it within the context of one")
+    return state.instance
+
+
+def mercure_publish(topic: Any, data: Any = None, **options: Any) -> str:
+    """Publish an update on the hub of the current app; see :meth:`MercureSSE.publish`."""
+    return _current_mercure().publish(topic, data, **options)
+
+
+def publish_signal(
+    signal: Signal,
+    topic: Any = None,
+    data: Any = None,
+    signal_name_as_type: bool = False,
+    signal_kwargs_as_data: bool = False,
+    marshaler: Callable[[Any], Any] | None = None,
+    callback: Callable[[dict[str, Any]], Any] | None = None,
+    *,
+    jwt: str | None = None,
+    hub_url: str | None = None,
+    **options: Any,
+) -> Binding:
+    """Bind a signal to topics on the hub of whichever app is current when it is sent.
+
+    Arguments as for :meth:`MercureSSE.publish_signal`; no app is needed yet.
+    """
+    return bind_signal(
+        lambda: _current_mercure().outlet(hub_url, jwt),
+        signal,
+        topic,
+        data,
+        signal_name_as_type,
+        signal_kwargs_as_data,
+        marshaler,
+        callback,
+        **options,
+    )

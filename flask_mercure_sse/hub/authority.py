@@ -1,0 +1,48 @@
+"""Whose tokens the hub believes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+
+from ..protocol.errors import Unauthorized
+from ..protocol.tokens import Rights, decode_token, expiry
+from ..protocol.version import ProtocolVersion
+
+REMEMBERED_TOKENS = 4096
+
+
+class Authority:
+    """Verifies the tokens of one role, publisher or subscriber, and remembers those that it verified.
+
+    :param version: says how a token's claims are read.
+    :param key: returns the secret of the role, or raises :class:`MissingKeyError`.
+    """
+
+    def __init__(self, version: ProtocolVersion, key: Callable[[], str | bytes]) -> None:
+        self._version = version
+        self._key = key
+        self._verified: dict[str, Rights] = {}
+        self._lock = Lock()
+
+    def rights(self, token: str, now: float) -> Rights:
+        """Return what a token grants.
+
+        :param now: the present, in seconds since the epoch.
+        :raises Unauthorized: the token is not valid, or no longer.
+        :raises MissingKeyError: there is no secret to check it with.
+        """
+        rights = self._verified.get(token)
+        if rights is None:
+            claims = decode_token(token, self._key())
+            rights = self._version.rights(claims, expiry(claims, now))
+            self._remember(token, rights)
+        if rights.expires_at is not None and rights.expires_at <= now:
+            raise Unauthorized("the token has expired")
+        return rights
+
+    def _remember(self, token: str, rights: Rights) -> None:
+        with self._lock:
+            self._verified[token] = rights
+            if len(self._verified) > REMEMBERED_TOKENS:
+                del self._verified[next(iter(self._verified))]

@@ -1,0 +1,117 @@
+"""Everything this package raises on purpose, and whose fault it is.
+
+A :class:`Refusal` is the hub's "no" to a request from outside. It is the only place, next to the HTTP
+fronts, that knows status codes. What a stranger may read is ``answer``; the exact reason is the
+exception's own text, which belongs in the log.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MercureError(Exception):
+    """Base of every error of this package."""
+
+
+class ConfigurationError(MercureError, ValueError):
+    """A setting is wrong; the text names the key, the problem and the fix."""
+
+
+class MissingKeyError(ConfigurationError):
+    """A token was to be made or checked and there is no secret key for it."""
+
+
+class BindingError(MercureError, ValueError):
+    """A binding was declared with an argument that cannot work."""
+
+
+class InvalidUpdate(MercureError, ValueError):
+    """An update breaks a rule of the protocol.
+
+    :param field: the field at fault: ``topic``, ``data``, ``id``, ``type`` or ``retry``.
+    :param problem: what is wrong with it and what would be right.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class PublishError(MercureError):
+    """An external hub did not take an update.
+
+    :param hub: the hub's URL.
+    :param status: the HTTP status it answered, None when it gave no answer.
+    :param answer: what it said, or why no answer came.
+    """
+
+    def __init__(self, hub: str, status: int | None, answer: str) -> None:
+        said = f"answered {status}" if status is not None else "could not be reached"
+        super().__init__(f"the hub {hub} {said}: {answer}")
+        self.hub = hub
+        self.status = status
+        self.answer = answer
+
+
+class SubscriptionsError(PublishError):
+    """An external hub did not give the list of its subscriptions."""
+
+
+class Refusal(MercureError):
+    """The hub refuses a request.
+
+    :param reason: the exact reason, for the log.
+    """
+
+    status: ClassVar[int] = 400
+    answer: ClassVar[str | None] = None
+
+    @property
+    def public_answer(self) -> str:
+        """The text that goes to the client: the reason, unless strangers must not read it."""
+        return self.answer if self.answer is not None else str(self)
+
+
+class InvalidRequest(Refusal):
+    """The request breaks a rule of the protocol; its sender may read which."""
+
+
+class Unauthorized(Refusal):
+    """No token where one is needed, or a token that is not valid."""
+
+    status = 401
+    answer = "Unauthorized"
+
+
+class Forbidden(Refusal):
+    """A valid token without the right that the request needs."""
+
+    status = 403
+    answer = "Forbidden"
+
+
+class NotFound(Refusal):
+    """Nothing is there, or the feature is off."""
+
+    status = 404
+    answer = "Not Found"
+
+
+class MethodNotAllowed(Refusal):
+    """The method is not for this URL, or is switched off."""
+
+    status = 405
+
+
+class ContentTooLarge(Refusal):
+    """The body is larger than the hub accepts."""
+
+    status = 413
+
+
+class Unavailable(Refusal):
+    """The hub cannot serve this here; the text says what to run instead."""
+
+    status = 503

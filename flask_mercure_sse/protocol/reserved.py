@@ -1,0 +1,60 @@
+"""Topics that only the hub itself may publish (`Mercure, Reserved Hub Namespace`).
+
+A topic is resolved against the hub's URL as a browser would (`WHATWG URL`), because a page may follow a
+topic that only looks different: ``/.well-known/%6Dercure/x`` and ``//other/.well-known/mercure`` count too.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from urllib.parse import unquote
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_SPECIAL_SCHEMES = {"http", "https", "ws", "wss", "ftp", "file"}
+_UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
+_ENCODED = re.compile("%[0-9A-Fa-f]{2}")
+
+
+def is_reserved(topic: str, hub_path: str) -> bool:
+    """Tell whether `topic` lies at or below `hub_path`, on any scheme and any host."""
+    path = _resolved_path(topic.strip(" "), hub_path)
+    return path is not None and (path == hub_path or path.startswith(f"{hub_path}/"))
+
+
+def _resolved_path(reference: str, hub_path: str) -> str | None:
+    scheme = _SCHEME.match(reference)
+    special = scheme is None or scheme[1].lower() in _SPECIAL_SCHEMES
+    if scheme:
+        reference = reference[scheme.end() :]
+    reference = re.split("[?#]", reference, maxsplit=1)[0]
+    if special:
+        reference = reference.replace("\\", "/")
+    elif not reference.startswith("/"):
+        return None  # an opaque path, such as urn:x:mercure, is never below another
+    if reference.startswith("//"):
+        # With a special scheme any number of slashes stands before the host.
+        after = reference.lstrip("/") if scheme and special else reference[2:]
+        _host, slash, path = after.partition("/")
+        return _normal(slash + path)
+    if reference.startswith("/"):
+        return _normal(reference)
+    if not reference:
+        return hub_path
+    return _normal(f"{hub_path.rpartition('/')[0]}/{reference}")
+
+
+def _normal(path: str) -> str:
+    """Decode the unreserved characters of a path once and remove its dot segments."""
+    segments: list[str] = []
+    for segment in _ENCODED.sub(_decode_unreserved, path).split("/")[1:]:
+        if segment == "..":
+            segments = segments[:-1]
+        elif segment != ".":
+            segments.append(segment)
+    return "/" + "/".join(segments)
+
+
+def _decode_unreserved(found: re.Match[str]) -> str:
+    character = unquote(found[0])
+    return character if character in _UNRESERVED else found[0]

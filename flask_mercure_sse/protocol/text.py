@@ -1,0 +1,27 @@
+"""Clean text: what topics, selectors, ids and event types are made of."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+def text_problem(text: str) -> str | None:
+    """Say why `text` is not clean text, None when it is.
+
+    Clean text has no control character (U+0000-001F, U+007F-009F), no invisible format character
+    (category ``Cf``) and can be written as UTF-8 (`Mercure 1.0, Terminology`).
+    """
+    if text.isascii() and text.isprintable():
+        return None
+    if found := _CONTROL.search(text):
+        return f"has the control character {found[0]!r} (line breaks and the like are not allowed)"
+    for character in text:
+        category = unicodedata.category(character)
+        if category == "Cf":
+            return f"has the invisible character U+{ord(character):04X}"
+        if category == "Cs":
+            return f"has the lone surrogate U+{ord(character):04X}, which UTF-8 cannot write"
+    return None

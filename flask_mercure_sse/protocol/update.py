@@ -1,0 +1,101 @@
+"""The update: what is published, and what every hub, transport and publisher passes on.
+
+An update that exists is valid: each entrance (the Python API, HTTP, another node) makes one and gets the
+same checks, so nothing behind it looks again.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from .errors import InvalidUpdate
+from .text import text_problem
+
+EARLIEST = "earliest"
+"""The reserved event id that asks for the whole history (`Mercure, Reconciliation`)."""
+
+MAX_RETRY = 2**63 - 1
+
+
+def new_event_id() -> str:
+    """Return a fresh event id, ``urn:uuid:`` and a random (version 4) UUID."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"urn:uuid:{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A new version of a resource, for whoever follows one of its topics.
+
+    :param topics: at least one; the first is the canonical topic, the others are alternates.
+    :param data: the body, any text.
+    :param private: only subscribers whose token grants one of the topics get it.
+    :param id: the event id; made up when empty.
+    :param type: the name of the server-sent event, None for ``message``.
+    :param retry: the reconnection time for clients, in milliseconds.
+    :raises InvalidUpdate: a field breaks a rule of the protocol (`Mercure, Publication`).
+    """
+
+    topics: tuple[str, ...]
+    data: str = ""
+    private: bool = False
+    id: str = field(default_factory=new_event_id)
+    type: str | None = None
+    retry: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.topics:
+            raise InvalidUpdate("topic", "is missing; an update needs at least one")
+        for topic in self.topics:
+            _check_topic(topic)
+        if not self.data.isascii():
+            _check_data(self.data)
+        _check_id(self.id)
+        if self.type is not None:
+            _check_type(self.type)
+        if self.retry is not None:
+            _check_retry(self.retry)
+
+    @property
+    def topic(self) -> str:
+        """The canonical topic."""
+        return self.topics[0]
+
+
+def _check_topic(topic: object) -> None:
+    if not isinstance(topic, str):
+        raise InvalidUpdate("topic", f"is a {type(topic).__name__}; give a text")
+    if not topic:
+        raise InvalidUpdate("topic", "is empty; give the URL or name of what changed")
+    if problem := text_problem(topic):
+        raise InvalidUpdate("topic", f"{topic!r} {problem}")
+
+
+def _check_data(data: str) -> None:
+    try:
+        data.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidUpdate("data", f"cannot be written as UTF-8: {error.reason}") from error
+
+
+def _check_id(event_id: object) -> None:
+    if not isinstance(event_id, str) or not event_id:
+        raise InvalidUpdate("id", f"{event_id!r} is not a text; leave it out and the hub makes one")
+    if problem := text_problem(event_id):
+        raise InvalidUpdate("id", f"{event_id!r} {problem}")
+    if event_id.startswith("#") or event_id == EARLIEST:
+        raise InvalidUpdate("id", f"{event_id!r} is reserved; ids neither start with '#' nor are 'earliest'")
+
+
+def _check_type(name: object) -> None:
+    if not isinstance(name, str):
+        raise InvalidUpdate("type", f"is a {type(name).__name__}; give the event's name")
+    if problem := text_problem(name):
+        raise InvalidUpdate("type", f"{name!r} {problem}")
+
+
+def _check_retry(retry: object) -> None:
+    if isinstance(retry, bool) or not isinstance(retry, int) or not 0 <= retry <= MAX_RETRY:
+        raise InvalidUpdate("retry", f"{retry!r} is not a number of milliseconds, zero or more")

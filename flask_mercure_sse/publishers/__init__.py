@@ -1,0 +1,1 @@
+"""Ways out of the app: each has ``publish(update) -> id`` and ``close()``."""

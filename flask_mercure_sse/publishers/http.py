@@ -1,0 +1,130 @@
+"""Publishing to a hub over HTTP."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+
+from ..protocol.errors import PublishError, SubscriptionsError
+from ..protocol.update import Update
+from ..protocol.version import ProtocolVersion
+
+MAX_ANSWER = 200
+"""Characters of a hub's answer that an error repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a hub may take, in seconds.
+
+    :param connect: until the connection stands.
+    :param read: between two bytes of its answer.
+    """
+
+    connect: float = 2.0
+    read: float = 5.0
+
+
+class Connections:
+    """One pooled session for each process, made when it is first needed and again after a fork."""
+
+    def __init__(self) -> None:
+        self._session: requests.Session | None = None
+        self._process = 0
+
+    def session(self) -> requests.Session:
+        """Return this process's session."""
+        if self._session is None or self._process != os.getpid():
+            session = requests.Session()
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            self._session, self._process = session, os.getpid()
+        return self._session
+
+    def close(self) -> None:
+        """Close this process's connections; the next use opens new ones."""
+        if self._session is not None and self._process == os.getpid():
+            self._session.close()
+        self._session = None
+
+
+class HttpPublisher:
+    """Publishes to any Mercure hub; see :class:`~.publisher.Publisher`.
+
+    :param url: the hub's URL.
+    :param token: returns the publisher's token.
+    :param connections: the pool, which several publishers may share.
+    :param version: the version of the protocol that the hub speaks.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: Callable[[], str],
+        *,
+        version: ProtocolVersion,
+        connections: Connections | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        self._url = url
+        self._token = token
+        self._version = version
+        self._connections = connections or Connections()
+        self._timeouts = timeouts or Timeouts()
+
+    def publish(self, update: Update) -> str:
+        try:
+            response = self._connections.session().post(
+                self._url,
+                data=[(name, value.encode()) for name, value in self._version.publish_form(update)],
+                headers={"Authorization": f"Bearer {self._token()}"},
+                timeout=(self._timeouts.connect, self._timeouts.read),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise PublishError(self._url, None, _reason(error)) from error
+        if not 200 <= response.status_code < 300:
+            raise PublishError(self._url, response.status_code, _answer(response))
+        return response.text.strip() or update.id
+
+    def close(self) -> None:
+        self._connections.close()
+
+
+def fetch_subscriptions(
+    url: str, token: str, *, connections: Connections, timeouts: Timeouts
+) -> dict[str, Any]:
+    """Return a document of a hub's subscription API.
+
+    :param url: the document's URL.
+    :param token: a subscriber's token that grants it.
+    :raises SubscriptionsError: the hub does not give it.
+    """
+    try:
+        response = connections.session().get(
+            url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=(timeouts.connect, timeouts.read),
+            allow_redirects=False,
+        )
+        if response.status_code != 200:
+            raise SubscriptionsError(url, response.status_code, _answer(response))
+        return response.json()
+    except requests.RequestException as error:
+        raise SubscriptionsError(url, None, _reason(error)) from error
+
+
+def _answer(response: requests.Response) -> str:
+    return response.text[:MAX_ANSWER].strip() or response.reason
+
+
+def _reason(error: requests.RequestException) -> str:
+    if isinstance(error, requests.ConnectTimeout):
+        return "no connection within the time limit"
+    if isinstance(error, requests.Timeout):
+        return "no answer within the time limit"
+    return str(error)[:MAX_ANSWER]

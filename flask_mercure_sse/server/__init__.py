@@ -1,0 +1,1 @@
+"""HTTP fronts of the hub."""

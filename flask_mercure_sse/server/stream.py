@@ -1,0 +1,102 @@
+"""The body of one open stream, for any WSGI server that gives it a thread or a greenlet."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from threading import Condition
+
+from ..hub.frame import Frame
+from ..protocol.sse import COMMENT, encode
+from ..protocol.update import Update
+
+MAX_BACKLOG = 1024 * 1024
+"""Bytes that may wait for a subscriber that does not read; past it the stream ends and the client resumes."""
+
+LONGEST_WAIT = 24 * 60 * 60.0
+"""Seconds without a comment where keep-alives are off."""
+
+
+class Stream:
+    """An iterator over the bytes of a stream: what was missed, then what comes, with comments when idle.
+
+    It ends when the subscriber is too slow, when its token expires, or when it is closed. Nothing is ever
+    dropped from the middle: a client that comes back with its last event id misses nothing.
+
+    :param keepalive_interval: seconds without an update after which a comment is sent, 0 for never.
+    :param expires_at: when the subscriber's token expires, in seconds since the epoch.
+    """
+
+    def __init__(self, keepalive_interval: float, expires_at: float | None = None) -> None:
+        self._keepalive_interval = keepalive_interval
+        self._expires_at = expires_at
+        self._first: deque[Update] = deque()
+        self._opened = False
+        self._backlog: list[bytes] = []
+        self._backlog_size = 0
+        self._ended = False
+        self._changed = Condition()
+        self._on_close: Callable[[], None] | None = None
+
+    def open(self, replay: Iterable[Update], on_close: Callable[[], None]) -> None:
+        """Set what comes first, and what is called once when the stream is closed."""
+        self._first.extend(replay)
+        self._on_close = on_close
+
+    def deliver(self, frame: Frame) -> None:
+        """Take a frame for the subscriber; never blocks."""
+        encoded = frame.encoded
+        with self._changed:
+            if self._ended:
+                return
+            if self._backlog and self._backlog_size + len(encoded) > MAX_BACKLOG:
+                self._end()
+                return
+            self._backlog.append(encoded)
+            self._backlog_size += len(encoded)
+            self._changed.notify()
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> bytes:
+        if not self._opened:
+            self._opened = True
+            return COMMENT
+        if self._first:
+            return encode(self._first.popleft())
+        with self._changed:
+            waited = bool(self._backlog) or self._wait()
+            if self._ended:
+                raise StopIteration
+            return self._take() if waited else COMMENT
+
+    def close(self) -> None:
+        """End the stream; a second time does nothing."""
+        with self._changed:
+            self._end()
+            on_close, self._on_close = self._on_close, None
+        if on_close:
+            on_close()
+
+    def _wait(self) -> bool:
+        """Wait for a frame or the end; False when it is time for a comment."""
+        limit = self._keepalive_interval or LONGEST_WAIT
+        if self._expires_at is not None:
+            limit = max(0.0, min(limit, self._expires_at - time.time()))
+        arrived = self._changed.wait_for(lambda: bool(self._backlog) or self._ended, limit)
+        if self._expires_at is not None and time.time() >= self._expires_at:
+            self._end()
+        return arrived
+
+    def _take(self) -> bytes:
+        taken = b"".join(self._backlog)
+        self._backlog = []
+        self._backlog_size = 0
+        return taken
+
+    def _end(self) -> None:
+        self._ended = True
+        self._backlog = []
+        self._changed.notify()

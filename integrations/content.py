@@ -1,0 +1,114 @@
+"""From what an app has at hand to an update: topics, text and the objects that know their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from flask_mercure_sse.protocol.errors import InvalidUpdate
+from flask_mercure_sse.protocol.update import Update, new_event_id
+
+Encode = Callable[[object], str]
+
+
+def own_topic(item: object) -> str | None:
+    """Return the topic that an object has in ``__mercure_sse_topic__``, None when it has none."""
+    topic: object = getattr(item, "__mercure_sse_topic__", None)
+    if callable(topic) and not isinstance(item, type):
+        topic = topic()
+    return None if topic is None else str(topic)
+
+
+def topic_of(item: object) -> str:
+    """Return the topic of a text or object; an object without one of its own is its ``str()``."""
+    if isinstance(item, str):
+        return item
+    own = own_topic(item)
+    return str(item) if own is None else own
+
+
+def topics_of(topic: object) -> tuple[str, ...]:
+    """Return the topics of one item or of several: the first is the canonical topic."""
+    if isinstance(topic, (list, tuple, set, frozenset)):
+        return tuple(map(topic_of, cast("list[object]", topic)))
+    return (topic_of(topic),)
+
+
+def published(item: object) -> tuple[tuple[str, ...], object]:
+    """Return the topics and the data of what is published without data.
+
+    An object is both; without a topic of its own it goes to the name of its class. Of texts the first is
+    the data.
+    """
+    if isinstance(item, (str, list, tuple, set, frozenset)):
+        topics = topics_of(cast("object", item))
+        return topics, topics[0] if topics else ""
+    return (own_topic(item) or item.__class__.__name__,), item
+
+
+def text_of(data: object, encode: Encode) -> str:
+    """Return data as the text that an update carries.
+
+    Text stays as it is, bytes are UTF-8, an object gives its own by ``__mercure_sse_data__()``, and
+    everything else becomes JSON.
+
+    :raises InvalidUpdate: the bytes are not UTF-8, or JSON cannot encode the data.
+    """
+    if isinstance(data, str):
+        return data
+    if isinstance(data, bytes):
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidUpdate("data", f"the bytes are not UTF-8 ({error}); encode them as text") from error
+    own = None if isinstance(data, type) else getattr(data, "__mercure_sse_data__", None)
+    if own is not None:
+        return text_of(own() if callable(own) else own, encode)
+    try:
+        return encode(data)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidUpdate(
+            "data",
+            f"JSON cannot encode it ({error}); give a text or JSON-able data, or let the object say its data "
+            "in __mercure_sse_data__()",
+        ) from error
+
+
+def compose(
+    topics: tuple[str, ...],
+    data: str,
+    *,
+    private: object = False,
+    id: object = None,
+    type: object = None,
+    retry: int | None = None,
+    type_is_topic: bool = False,
+) -> Update:
+    """Return the update of these parts.
+
+    :param type: the event's name; True for the canonical topic.
+    :param type_is_topic: whether an update without a type is named after its canonical topic.
+    :raises InvalidUpdate: a part breaks a rule of the protocol.
+    """
+    if type is True or (type is None and type_is_topic and topics):
+        type = topics[0] if topics else None
+    return Update(
+        topics,
+        data,
+        bool(private),
+        new_event_id() if id is None else str(id),
+        cast("str | None", type),
+        retry,
+    )
+
+
+def plain_json(data: object) -> str:
+    """Return data as JSON, for use without an app."""
+    return json.dumps(data)
+
+
+def sender_options(sender: object) -> Mapping[str, Any]:
+    """Return the publish options that a signal's sender has in ``__mercure_publish__``."""
+    options: object = getattr(sender, "__mercure_publish__", None)
+    return cast("Mapping[str, Any]", options) if isinstance(options, Mapping) else {}

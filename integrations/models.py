@@ -1,0 +1,121 @@
+"""Models bound to topics: what a change of a row becomes, once it is committed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import quote
+from weakref import WeakKeyDictionary, WeakSet
+
+from sqlalchemy import inspect
+from sqlalchemy.orm import Mapper
+
+from flask_mercure_sse.protocol.errors import BindingError
+
+from .binding import Binding, Outlet
+from .changes import EVENTS, Change, model_changed
+from .options import Arguments
+from .signals import publish_signal
+
+logger = logging.getLogger(__name__)
+
+_declared: WeakKeyDictionary[type, list[ModelBinding]] = WeakKeyDictionary()
+_inherited: WeakSet[type] = WeakSet()
+"""Models whose base classes' bindings are connected."""
+
+
+class ModelBinding(Binding):
+    """A model bound to topics: :class:`~.binding.Binding` of the signal ``model_changed``.
+
+    Callables get the row's object first and ask for the :class:`~.changes.Change` by the name ``change``.
+
+    By default an update goes to ``/{table}/{primary key}`` (canonical) and ``/{table}``, and its body is the
+    identity alone, ``{"event": "update", "model": "Todo", "id": 42}``: columns leave the app only when
+    `data` names them, and then under the key ``data``. A delete always carries the identity alone.
+
+    :param events: which of ``insert``, ``update`` and ``delete`` are published.
+    """
+
+    def __init__(
+        self, signal: Any, outlet: Callable[[], Outlet], *, events: Iterable[str] = EVENTS, **options: Any
+    ) -> None:
+        events = (events,) if isinstance(events, str) else tuple(events)
+        if unknown := [event for event in events if event not in EVENTS]:
+            raise BindingError(f"events: {unknown[0]!r} is none; use {', '.join(EVENTS)}")
+        super().__init__(signal, outlet, **options)
+        self._events = frozenset(events)
+        self._names_data = options.get("data") is not None
+
+    def build(self, outlet: Outlet, sender: Any, arguments: Arguments) -> Any:
+        if arguments["change"].event not in self._events:
+            return None
+        return super().build(outlet, sender, arguments)
+
+    def __call__(self, data: Any) -> Any:
+        self._names_data = True
+        return super().__call__(data)
+
+    def _default_topic(self) -> object:
+        return self._row_and_table
+
+    def _row_and_table(self, _item: object, change: Change) -> list[str]:
+        declared = self.sender if isinstance(self.sender, type) else change.model
+        table = _table_name(declared) or _table_name(change.model) or change.model.__name__
+        collection = f"/{quote(table, safe='')}"
+        row = "/".join(quote(str(value), safe="") for value in change.identity)
+        return [f"{collection}/{row}", collection]
+
+    def _implied_type(self, topics: tuple[str, ...]) -> str:
+        # The collection's topic: a page can listen for its name, and not for the name of every row.
+        return topics[-1]
+
+    def _subject(self, sender: Any, arguments: Arguments) -> Any:
+        return arguments["change"].object
+
+    def _body(self, subject: Any, arguments: Arguments) -> dict[str, Any]:
+        change: Change = arguments["change"]
+        identity = change.identity[0] if len(change.identity) == 1 else list(change.identity)
+        body: dict[str, Any] = {"event": change.event, "model": change.model.__name__, "id": identity}
+        if self._names_data and change.event != "delete":
+            try:
+                data = super()._body(subject, arguments)
+            except Exception:
+                logger.exception(
+                    "%r: the data could not be made; the update carries the identity alone", self
+                )
+            else:
+                if data is not None:
+                    body["data"] = data
+        return body
+
+
+def bind_model(outlet: Callable[[], Outlet], model: type, **options: Any) -> ModelBinding:
+    """Bind a model: each committed change of its rows, and of its subclasses' rows, becomes an update.
+
+    The model need not be mapped yet.
+
+    :param outlet: returns, at each change, what to publish through.
+    :param options: see :class:`ModelBinding`.
+    """
+    binding = publish_signal(outlet, model_changed, sender=model, **options)
+    assert isinstance(binding, ModelBinding)
+    _declared.setdefault(model, []).append(binding)
+    _inherited.clear()
+    return binding
+
+
+def is_watched(model: type) -> bool:
+    """Tell whether anybody listens to a model's changes, after connecting what its base classes declare."""
+    if model not in _inherited:
+        _inherited.add(model)
+        for base in model.__mro__[1:]:
+            for binding in _declared.get(base, ()):
+                if binding.connected:
+                    binding.connect(model)
+    return model_changed.has_receivers_for(model)
+
+
+def _table_name(model: type) -> str | None:
+    mapper = inspect(model, raiseerr=False)
+    return getattr(mapper.local_table, "name", None) if isinstance(mapper, Mapper) else None

@@ -1,0 +1,157 @@
+"""What a binding's option may be: a value, a template string or a callable, with one meaning for all.
+
+Each is turned into a function of (subject, arguments) once, when the binding is declared: `subject` is what
+the event is about (a signal's sender, a model's object), `arguments` are the signal's, by name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+from urllib.parse import quote
+
+from flask_mercure_sse.protocol.errors import BindingError
+
+Arguments = Mapping[str, Any]
+Option = Callable[[Any, Arguments], Any]
+
+_FIELD = re.compile(r"\{(\w+(?:\.\w+)*)\}")
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def option(name: str, value: object) -> Option:
+    """Return the function of an option whose texts are templates.
+
+    :param name: the option's name, for errors.
+    :raises BindingError: a template is not valid.
+    """
+    if isinstance(value, str) and _FIELD.search(value):
+        return Template(name, value)
+    return call_or_value(value)
+
+
+def call_or_value(value: object) -> Option:
+    """Return the function of an option whose texts stand for themselves."""
+    if callable(value):
+        return adapt(value)
+    return lambda subject, arguments: value
+
+
+def adapt(function: Callable[..., Any]) -> Option:
+    """Return the function that calls `function` with the subject and, by name, the arguments it asks for.
+
+    That is the shape of a blinker receiver: the subject comes first, then any of the signal's arguments
+    that the signature names, or all of them for ``**arguments``.
+    """
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        # Some built-in functions do not tell their signature.
+        return lambda subject, arguments: function(subject)
+    kinds = [parameter.kind for parameter in parameters]
+    takes_subject = bool(kinds) and (kinds[0] in _POSITIONAL or inspect.Parameter.VAR_POSITIONAL in kinds)
+    names = [
+        parameter.name
+        for parameter in parameters[1 if takes_subject else 0 :]
+        if parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    ]
+    if inspect.Parameter.VAR_KEYWORD in kinds:
+        pick = dict[str, Any]
+    elif names:
+
+        def pick(arguments: Arguments) -> dict[str, Any]:
+            return {name: arguments[name] for name in names if name in arguments}
+    else:
+        return (
+            (lambda subject, arguments: function(subject))
+            if takes_subject
+            else (lambda subject, arguments: function())
+        )
+    if takes_subject:
+        return lambda subject, arguments: function(subject, **pick(arguments))
+    return lambda subject, arguments: function(**pick(arguments))
+
+
+class Template:
+    """A text with fields, such as ``/orders/{order.id}``.
+
+    A field is a dotted path. Its first name is one of the signal's arguments, ``sender``, or an attribute
+    of the subject; the others are attributes, or keys of a mapping. A template reads values and never calls
+    anything.
+
+    :param name: the option's name, for errors.
+    :param encode: whether to percent-encode what is filled in, so that a value with ``/``, ``?`` or ``{``
+        cannot reach another topic; a brace that is no field is an error then.
+    :raises BindingError: the text is not a valid template.
+    """
+
+    def __init__(self, name: str, text: str, *, encode: bool = False) -> None:
+        self._name = name
+        self._text = text
+        self._encode = encode
+        literals_and_paths = _FIELD.split(text)
+        self._literals = literals_and_paths[::2]
+        self._paths = [path.split(".") for path in literals_and_paths[1::2]]
+        if encode and any(brace in literal for literal in self._literals for brace in "{}"):
+            raise BindingError(
+                f"{name}: {text!r} has a brace that is not a field; fields look like {{order.id}}"
+            )
+        if any(part.startswith("_") or part[0].isdigit() for path in self._paths for part in path):
+            raise BindingError(
+                f"{name}: {text!r} has a field that starts with '_' or a digit; name a public attribute"
+            )
+
+    def __call__(self, subject: object, arguments: Arguments) -> str:
+        parts = [self._literals[0]]
+        for path, literal in zip(self._paths, self._literals[1:], strict=True):
+            value = str(self._value(path, subject, arguments))
+            parts.append(quote(value, safe="") if self._encode else value)
+            parts.append(literal)
+        return "".join(parts)
+
+    def _value(self, path: list[str], subject: object, arguments: Arguments) -> object:
+        first, *others = path
+        if first in arguments:
+            value = arguments[first]
+        elif first == "sender":
+            value = subject
+        else:
+            value = _member(subject, first)
+        for part in others:
+            value = _member(value, part)
+        if value is None or callable(value):
+            what = "None" if value is None else "something to call, and a template calls nothing"
+            raise BindingError(f"{self._name}: the field {{{'.'.join(path)}}} of {self._text!r} is {what}")
+        return value
+
+
+def _member(value: object, name: str) -> Any:
+    if isinstance(value, Mapping):
+        return cast("Mapping[str, Any]", value)[name]
+    return getattr(value, name)
+
+
+def topic_option(value: object) -> Option:
+    """Return the function of a topic option: one topic or several, each of any kind."""
+    if isinstance(value, (list, tuple)):
+        parts = [topic_option(part) for part in cast("list[object]", value)]
+        return lambda subject, arguments: [part(subject, arguments) for part in parts]
+    if isinstance(value, str) and ("{" in value or "}" in value):
+        return Template("topic", value, encode=True)
+    return call_or_value(value)
+
+
+def data_option(value: object) -> Option:
+    """Return the function of a data option: names of a list or tuple are picked from what is at hand."""
+    if (
+        isinstance(value, (list, tuple))
+        and value
+        and all(isinstance(part, str) for part in cast("list[object]", value))
+    ):
+        names = [str(part) for part in cast("list[object]", value)]
+        return lambda subject, arguments: {
+            name: arguments[name] if name in arguments else _member(subject, name) for name in names
+        }
+    return option("data", value)

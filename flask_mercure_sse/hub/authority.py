@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from threading import Lock
 
 from ..protocol.errors import Unauthorized
 from ..protocol.tokens import Rights, decode_token, expiry
@@ -23,7 +23,7 @@ class Authority:
         self._version = version
         self._key = key
         self._verified: dict[str, Rights] = {}
-        self._lock = Lock()
+        self._lock = threading.Lock()
 
     def rights(self, token: str, now: float) -> Rights:
         """Return what a token grants.

@@ -7,8 +7,8 @@ and every subscriber sees the same order as the history.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 from ..protocol.errors import Forbidden, NotFound, Unauthorized
@@ -57,7 +57,7 @@ class Hub:
         self.tells_subscriptions = subscriptions
         self._history = History(history_length)
         self._router = Router()
-        self._lock = Lock()
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<Hub {self.version.name}: {len(self._router)} subscribers>"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from threading import Condition
 
 from ..hub.frame import Frame
 from ..protocol.sse import COMMENT, encode
@@ -36,7 +36,7 @@ class Stream:
         self._backlog: list[bytes] = []
         self._backlog_size = 0
         self._ended = False
-        self._changed = Condition()
+        self._changed = threading.Condition()
         self._on_close: Callable[[], None] | None = None
 
     def open(self, replay: Iterable[Update], on_close: Callable[[], None]) -> None:

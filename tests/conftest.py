@@ -1,0 +1,43 @@
+"""Fixtures of the whole suite: an app with the extension, and a subscriber of its hub."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+
+from flask_mercure_sse import MercureSSE
+from flask_mercure_sse.protocol.v0 import MERCURE_0
+from tests.subscriber import Subscriber
+
+SECRET = "a secret that is long enough for HS256"
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask("tests")
+    app.config.update(TESTING=True, SECRET_KEY=SECRET)
+    return app
+
+
+@pytest.fixture
+def mercure(app: Flask) -> MercureSSE:
+    return MercureSSE(app)
+
+
+@pytest.fixture
+def subscribe(app: Flask, mercure: MercureSSE) -> Iterator[Callable[..., Subscriber]]:
+    """Open streams of the app's hub, in this process: ``subscribe("/topic", grants=["/topic"])``."""
+    opened: list[Subscriber] = []
+
+    def open_stream(*topics: str, grants: list[str] | None = None) -> Subscriber:
+        hub = app.extensions["mercure_sse"].hub
+        wanted = MERCURE_0.subscribe_request([("topic", topic) for topic in topics], None)
+        rights = MERCURE_0.rights(MERCURE_0.claims(subscribe=grants)) if grants else None
+        opened.append(Subscriber(hub, wanted, rights))
+        return opened[-1]
+
+    yield open_stream
+    for subscriber in opened:
+        subscriber.close()

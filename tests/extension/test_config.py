@@ -1,0 +1,175 @@
+"""Configuration: read once, checked as a whole, with errors that name the key and the fix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from flask_mercure_sse import ConfigurationError, MercureConfig, MercureSSE
+from flask_mercure_sse.config import KEYS
+
+URL = "https://hub.example.com/.well-known/mercure"
+
+
+def read(
+    mapping: dict[str, Any], environment: dict[str, str] | None = None, **defaults: Any
+) -> MercureConfig:
+    return MercureConfig.from_mapping(mapping, defaults, environment or {})
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    config = read({})
+    assert (config.hub_url, config.public_hub_url, config.hub, config.publisher_jwt) == (
+        None,
+        None,
+        None,
+        None,
+    )
+    assert config.embedded
+    assert config.authz_cookie_name == "mercureAuthorization"
+    assert (config.type_is_topic, config.hub_allow_publish) == (False, False)
+    assert (config.hub_allow_anonymous, config.hub_subscriptions) == (True, True)
+    assert (config.hub_keepalive_interval, config.hub_reconciliation_length) == (15, 500)
+    assert (config.connect_timeout, config.read_timeout) == (2, 5)
+
+
+def test_the_apps_config_wins_over_an_option(app: Flask) -> None:
+    app.config["MERCURE_TYPE_IS_TOPIC"] = False
+    app.config["MERCURE_HUB_RECONCILIATION_LENGTH"] = 7
+    MercureSSE(app, type_is_topic=True, hub_reconciliation_length=9, hub_keepalive_interval=3)
+    config = app.extensions["mercure_sse"].config
+    assert (config.type_is_topic, config.hub_reconciliation_length, config.hub_keepalive_interval) == (
+        False,
+        7,
+        3,
+    )
+
+
+def test_options_of_init_app_win_over_those_of_the_class(app: Flask) -> None:
+    MercureSSE(hub_keepalive_interval=3, type_is_topic=True).init_app(app, hub_keepalive_interval=0)
+    config = app.extensions["mercure_sse"].config
+    assert (config.hub_keepalive_interval, config.type_is_topic) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("true", True), ("YES", True), ("1", True), ("false", False), ("off", False), ("0", False)],
+)
+def test_flags_may_be_words_as_the_environment_gives_them(text: str, value: bool) -> None:
+    assert read({"MERCURE_HUB_ALLOW_ANONYMOUS": text}).hub_allow_anonymous is value
+
+
+@pytest.mark.parametrize("url", [URL, "https://hub.example.com", "https://hub.example.com/"])
+def test_the_path_of_a_hub_may_be_left_out(url: str) -> None:
+    assert read({"MERCURE_HUB_URL": url}).hub_url == URL
+
+
+def test_a_hub_that_is_not_embedded_and_has_no_url_is_the_one_on_this_machine() -> None:
+    config = read({"MERCURE_HUB": False})
+    assert (config.embedded, config.external_hub_url) == (False, "http://localhost:5500/.well-known/mercure")
+
+
+def test_the_hub_can_be_embedded_in_spite_of_a_url() -> None:
+    assert read({"MERCURE_HUB": True, "MERCURE_HUB_URL": URL}).embedded
+
+
+def test_the_reference_hubs_variables_are_read_where_no_key_is_given() -> None:
+    environment = {
+        "MERCURE_PUBLISHER_JWT_KEY": "from the environment",
+        "MERCURE_SUBSCRIBER_JWT_KEY": "ignored",
+    }
+    config = read({"MERCURE_SUBSCRIBER_SECRET_KEY": "from the app"}, environment)
+    assert (config.publisher_secret_key, config.subscriber_secret_key) == (
+        "from the environment",
+        "from the app",
+    )
+
+
+WRONG: list[tuple[str, Any, str]] = [
+    ("MERCURE_HUB_URL", "not a url", "is not a valid hub URL; give an absolute http or https URL"),
+    ("MERCURE_HUB_URL", "ftp://example.com", "is not a valid hub URL"),
+    ("MERCURE_HUB_URL", "https://", "is not a valid hub URL"),
+    ("MERCURE_HUB_URL", "https://example.com:port/", "is not a valid URL"),
+    ("MERCURE_HUB_URL", "https://exa mple.com", "has a space"),
+    ("MERCURE_HUB_URL", f"{URL}?topic=a", "has a query or fragment"),
+    ("MERCURE_HUB_URL", "https://me:pass@example.com", "has a user name or password"),
+    ("MERCURE_HUB_URL", 5500, "is not a URL"),
+    ("MERCURE_PUBLIC_HUB_URL", "/relative", "is not a valid hub URL"),
+    ("MERCURE_HUB", "maybe", "is neither true nor false"),
+    ("MERCURE_TYPE_IS_TOPIC", 2, "is neither true nor false"),
+    ("MERCURE_PUBLISHER_JWT", "two words", "is not a JSON Web Token"),
+    ("MERCURE_PUBLISHER_SECRET_KEY", 12345, "is not a text or bytes"),
+    ("MERCURE_SUBSCRIBER_SECRET_KEY", "-----BEGIN PUBLIC KEY-----\nx", "is a PEM file"),
+    ("MERCURE_AUTHZ_COOKIE_NAME", "my cookie", "is not a cookie name"),
+    ("MERCURE_HUB_KEEPALIVE_INTERVAL", "soon", "is not a number"),
+    ("MERCURE_HUB_KEEPALIVE_INTERVAL", -1, "is out of range"),
+    ("MERCURE_HUB_KEEPALIVE_INTERVAL", "nan", "is out of range"),
+    ("MERCURE_HUB_RECONCILIATION_LENGTH", 1.5, "is not a whole number"),
+    ("MERCURE_HUB_RECONCILIATION_LENGTH", -1, "is negative"),
+    ("MERCURE_CONNECT_TIMEOUT", 0, "leaves no time"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "problem"), WRONG)
+def test_a_wrong_value_is_an_error_that_names_key_value_and_fix(key: str, value: Any, problem: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        read({key: value})
+    message = str(raised.value)
+    assert message.startswith(f"{key}: ")
+    assert problem in message
+    assert "\n" not in message
+
+
+def test_every_key_of_the_documentation_is_known() -> None:
+    assert {key for key, _, _ in WRONG} <= set(KEYS)
+    assert {field for field, _ in KEYS.values()} == set(MercureConfig.__dataclass_fields__)
+
+
+def test_an_error_about_a_secret_does_not_tell_it() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        read({"MERCURE_PUBLISHER_JWT": "secret token"})
+    assert "secret token" not in str(raised.value)
+
+
+def test_secrets_are_not_in_the_representation() -> None:
+    config = read({"MERCURE_PUBLISHER_SECRET_KEY": "hidden", "MERCURE_SUBSCRIBER_SECRET_KEY": "hidden"})
+    assert "hidden" not in repr(config)
+
+
+def test_an_unknown_key_is_an_error_that_names_the_nearest_one(app: Flask) -> None:
+    app.config["MERCURE_HUB_KEEP_ALIVE_INTERVAL"] = 3
+    with pytest.raises(ConfigurationError, match="did you mean MERCURE_HUB_KEEPALIVE_INTERVAL"):
+        MercureSSE(app)
+    assert "mercure_sse" not in app.extensions
+
+
+def test_all_problems_are_told_together() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        read({"MERCURE_HUB_URL": "nowhere", "MERCURE_HUB": "maybe"})
+    assert "MERCURE_HUB_URL" in str(raised.value)
+    assert "MERCURE_HUB: " in str(raised.value)
+
+
+def test_an_external_hub_needs_a_publisher_token_or_secret() -> None:
+    app = Flask("without a key")
+    with pytest.raises(ConfigurationError, match="MERCURE_PUBLISHER_JWT is required"):
+        MercureSSE(app, hub_url=URL)
+    MercureSSE(Flask("with a token"), hub_url=URL, publisher_jwt="a.b.c")
+    MercureSSE(Flask("with a secret"), hub_url=URL, publisher_secret_key="x" * 32)
+
+
+def test_a_short_secret_is_told_once_with_its_name(caplog: pytest.LogCaptureFixture) -> None:
+    app = Flask("short")
+    app.config.update(SECRET_KEY="dev")
+    MercureSSE(app, publisher_secret_key="also short")
+    assert [message.partition(" has ")[0] for message in caplog.messages] == [
+        "MERCURE_PUBLISHER_SECRET_KEY",
+        "SECRET_KEY",
+    ]
+
+
+def test_the_same_app_twice_is_an_error(app: Flask, mercure: MercureSSE) -> None:
+    with pytest.raises(ConfigurationError, match="registered with this app already"):
+        mercure.init_app(app)

@@ -1,0 +1,84 @@
+"""An app with an external hub: our own, in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from flask import Flask
+
+from flask_mercure_sse import MercureSSE, PublishError, SubscriptionsError
+from tests.conftest import SECRET
+from tests.server.processes import Server, Stream, free_port, serving
+
+HUB = "/.well-known/mercure"
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Server]:
+    port = free_port()
+    keys = ("--publisher-secret", "p" * 32, "--subscriber-secret", SECRET)
+    with serving("flask_mercure_sse.server", "--port", str(port), *keys, port=port, path=HUB) as server:
+        yield server
+
+
+@pytest.fixture
+def mercure(app: Flask, hub: Server) -> MercureSSE:
+    return MercureSSE(app, hub.url, publisher_secret_key="p" * 32)
+
+
+def test_the_hub_is_not_in_the_app(app: Flask, mercure: MercureSSE) -> None:
+    assert app.test_client().get(HUB).status_code == 404
+
+
+def test_an_update_reaches_the_subscribers_of_the_hub(mercure: MercureSSE) -> None:
+    token = mercure.create_subscription_jwt("/a")
+    with closing(Stream(mercure.hub_url("/a", token))) as stream:
+        event_id = mercure.publish("/a", {"é": 1}, private=True)
+        event = stream.next()
+    assert (event.id, event.data) == (event_id, '{"\\u00e9": 1}')
+
+
+def test_one_update_may_go_to_another_hub_with_another_token(app: Flask, hub: Server) -> None:
+    mercure = MercureSSE(app)
+    embedded = app.extensions["mercure_sse"].hub
+    with closing(Stream(f"{hub.url}{HUB}?topic=/a")) as stream:
+        token = MercureSSE(Flask("keys"), publisher_secret_key="p" * 32).create_jwt(
+            "publisher_secret_key", publish=["/a"]
+        )
+        mercure.publish("/a", "x", jwt=token, hub_url=hub.url + HUB)
+        assert stream.next().data == "x"
+    assert embedded.subscriptions()["lastEventID"] == "earliest"
+
+
+def test_a_token_that_the_hub_does_not_take_is_an_error(app: Flask, hub: Server) -> None:
+    mercure = MercureSSE(app, hub.url, publisher_jwt="a.b.c")
+    with pytest.raises(PublishError, match=f"the hub {hub.url}{HUB} answered 401: Unauthorized"):
+        mercure.publish("/a", "x")
+
+
+def test_who_is_there_is_asked_of_the_hub(mercure: MercureSSE) -> None:
+    token = mercure.create_subscription_jwt("https://example.com/a b", {"user": 7})
+    with closing(Stream(mercure.hub_url("https://example.com/a b", token))):
+        assert mercure.is_connected("https://example.com/a b", user=7)
+        [subscription] = mercure.subscriptions("https://example.com/a b")
+        single = mercure.get_subscriptions("https://example.com/a b", subscription["subscriber"])
+        assert single["payload"] == {"user": 7}
+    assert not mercure.is_connected("/nobody")
+
+
+def test_a_hub_that_is_down_cannot_tell_who_is_there(app: Flask) -> None:
+    mercure = MercureSSE(app, "http://127.0.0.1:1", publisher_jwt="a.b.c")
+    with pytest.raises(SubscriptionsError, match="could not be reached"):
+        mercure.is_connected("/a")
+
+
+def test_the_command_publishes_on_the_hub(app: Flask, mercure: MercureSSE) -> None:
+    token = mercure.create_subscription_jwt("/a")
+    options = ["--private", "--id", "my-id", "--type", "greeting", "--retry", "1500"]
+    with closing(Stream(mercure.hub_url("/a", token))) as stream:
+        result = app.test_cli_runner().invoke(args=["mercure", "publish", *options, "/a", "hello"])
+        assert (result.exit_code, result.output) == (0, "my-id\n")
+        event = stream.next()
+    assert (event.id, event.event, event.data, event.retry) == ("my-id", "greeting", "hello", "1500")

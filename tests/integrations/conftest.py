@@ -1,0 +1,95 @@
+"""Fixtures of the event layer: a recorder in the hub's place, and databases that users run on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.orm import Session
+
+from flask_mercure_sse.integrations.binding import Binding, PlainOutlet
+from flask_mercure_sse.integrations.changes import model_changed
+from flask_mercure_sse.protocol.update import Update
+from tests.services import postgresql
+
+
+class Recorder:
+    """An outlet that keeps what is published through it."""
+
+    def __init__(self, *, type_is_topic: bool = False) -> None:
+        self.updates: list[Update] = []
+        self.outlet = PlainOutlet(self.updates.append, type_is_topic=type_is_topic)
+
+    def __call__(self) -> PlainOutlet:
+        return self.outlet
+
+    @property
+    def topics(self) -> list[tuple[str, ...]]:
+        return [update.topics for update in self.updates]
+
+    @property
+    def bodies(self) -> list[Any]:
+        return [json.loads(update.data) for update in self.updates]
+
+    @property
+    def events(self) -> list[tuple[str, str, Any]]:
+        return [(body["event"], body["model"], body["id"]) for body in self.bodies]
+
+    def clear(self) -> None:
+        self.updates.clear()
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture(autouse=True)
+def no_bindings_left() -> Iterator[None]:
+    """Disconnect what a test has bound to the signal that all models share."""
+    yield
+    for receiver in list(model_changed.receivers.values()):
+        binding = getattr(receiver, "__self__", None)
+        if isinstance(binding, Binding):
+            binding.disconnect()
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    with postgresql() as url:
+        yield url
+
+
+def sqlite_engine(path: Path | str = "") -> Engine:
+    """Return an engine whose savepoints work: SQLAlchemy's own recipe for the driver's transactions."""
+    engine = create_engine(f"sqlite:///{path}" if path else "sqlite://")
+
+    @event.listens_for(engine, "connect")
+    def leave_transactions_alone(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    if request.param == "sqlite":
+        engine = sqlite_engine()
+    else:
+        engine = create_engine(request.getfixturevalue("postgresql_url"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    with Session(engine) as session:
+        yield session

@@ -1,0 +1,594 @@
+"""Models bound to topics: what is published, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import Column, Engine, ForeignKey, Integer, String, Table
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry, relationship
+
+from flask_mercure_sse.integrations.changes import Change, model_changed
+from flask_mercure_sse.integrations.models import bind_model
+from flask_mercure_sse.integrations.signals import publish_signal
+from flask_mercure_sse.protocol.errors import BindingError, PublishError
+from tests.integrations.conftest import Recorder
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Project(Base):
+    __tablename__ = "project"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    tasks: Mapped[list[Task]] = relationship(back_populates="project", cascade="all, delete-orphan")
+
+
+class Task(Base):
+    __tablename__ = "task"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    secret: Mapped[str] = mapped_column(default="a secret")
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("project.id"))
+    project: Mapped[Project | None] = relationship(back_populates="tasks")
+
+
+class Member(Base):
+    __tablename__ = "member"
+    team: Mapped[str] = mapped_column(primary_key=True)
+    user: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+class Document(Base):
+    __tablename__ = "document"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "document"}  # noqa: RUF012
+
+
+class Letter(Document):
+    __tablename__ = "letter"
+    id: Mapped[int] = mapped_column(ForeignKey("document.id"), primary_key=True)
+    address: Mapped[str] = mapped_column(default="")
+    __mapper_args__ = {"polymorphic_identity": "letter"}  # noqa: RUF012
+
+
+@pytest.fixture(autouse=True)
+def tables(engine: Engine) -> Iterator[None]:
+    Base.metadata.create_all(engine)
+    yield
+    Base.metadata.drop_all(engine)
+
+
+def bind(recorder: Recorder, model: type = Task, **options: Any) -> Any:
+    return bind_model(recorder, model, **options)
+
+
+# What is published
+
+
+def test_a_commit_publishes_insert_update_and_delete(recorder: Recorder, session: Session) -> None:
+    bind(recorder)
+    task = Task(title="write")
+    session.add(task)
+    session.commit()
+    task.title = "read"
+    session.commit()
+    session.delete(task)
+    session.commit()
+    assert recorder.events == [("insert", "Task", 1), ("update", "Task", 1), ("delete", "Task", 1)]
+
+
+def test_topics_are_the_row_and_its_table(recorder: Recorder, session: Session) -> None:
+    bind(recorder)
+    session.add(Task(title="write"))
+    session.commit()
+    assert recorder.topics == [("/task/1", "/task")]
+
+
+def test_only_the_identity_leaves_the_app_unless_columns_are_named(
+    recorder: Recorder, session: Session
+) -> None:
+    bind(recorder)
+    session.add(Task(title="write"))
+    session.commit()
+    assert recorder.bodies == [{"event": "insert", "model": "Task", "id": 1}]
+
+
+def test_named_columns_are_the_data(recorder: Recorder, session: Session) -> None:
+    bind(recorder, data=["title"])
+    session.add(Task(title="write"))
+    session.commit()
+    assert recorder.bodies == [{"event": "insert", "model": "Task", "id": 1, "data": {"title": "write"}}]
+
+
+def test_a_callable_makes_the_data_of_the_object_and_the_change(recorder: Recorder, session: Session) -> None:
+    def data(task: Task, change: Change) -> dict[str, Any]:
+        return {"title": task.title, "changed": sorted(change.changed)}
+
+    bind(recorder, data=data)
+    task = Task(title="write")
+    session.add(task)
+    session.commit()
+    task.title = "read"
+    session.commit()
+    assert [body["data"] for body in recorder.bodies] == [
+        {"title": "write", "changed": []},
+        {"title": "read", "changed": ["title"]},
+    ]
+
+
+def test_a_delete_carries_the_identity_alone(recorder: Recorder, session: Session) -> None:
+    bind(recorder, data=["title", "secret"], events=["delete"])
+    task = Task(title="write")
+    session.add(task)
+    session.commit()
+    session.delete(task)
+    session.commit()
+    assert recorder.bodies == [{"event": "delete", "model": "Task", "id": 1}]
+
+
+def test_a_composite_key_is_a_list_and_each_part_is_encoded(recorder: Recorder, session: Session) -> None:
+    bind(recorder, Member)
+    session.add(Member(team="a/b?{c}", user=7))
+    session.commit()
+    assert recorder.bodies[0]["id"] == ["a/b?{c}", 7]
+    assert recorder.topics == [("/member/a%2Fb%3F%7Bc%7D/7", "/member")]
+
+
+def test_a_topic_template_is_filled_from_the_row(recorder: Recorder, session: Session) -> None:
+    bind(recorder, topic=["/projects/{project_id}/tasks/{id}", "/projects/{project.name}"])
+    session.add(Task(title="write", project=Project(name="a/b")))
+    session.commit()
+    assert recorder.topics == [("/projects/1/tasks/1", "/projects/a%2Fb")]
+
+
+def test_private_type_and_when_are_asked_for_each_row(recorder: Recorder, session: Session) -> None:
+    bind(
+        recorder,
+        private=lambda task: task.title == "hidden",
+        type="task-{id}",
+        when=lambda task, change: task.title != "draft" and change.event == "insert",
+    )
+    session.add_all([Task(title="hidden"), Task(title="draft"), Task(title="open")])
+    session.commit()
+    assert {(update.private, update.type) for update in recorder.updates} == {
+        (True, "task-1"),
+        (False, "task-3"),
+    }
+
+
+def test_an_error_while_privacy_is_decided_makes_the_update_private(
+    recorder: Recorder, session: Session
+) -> None:
+    bind(recorder, private=lambda task: task.no_such_attribute)
+    session.add(Task(title="write"))
+    session.commit()
+    assert [update.private for update in recorder.updates] == [True]
+
+
+def test_the_type_is_the_collection_where_types_are_topics(session: Session) -> None:
+    recorder = Recorder(type_is_topic=True)
+    bind(recorder)
+    session.add(Task(title="write"))
+    session.commit()
+    assert [update.type for update in recorder.updates] == ["/task"]
+
+
+def test_only_the_chosen_events_are_published(recorder: Recorder, session: Session) -> None:
+    bind(recorder, events="delete")
+    task = Task(title="write")
+    session.add(task)
+    session.commit()
+    session.delete(task)
+    session.commit()
+    assert recorder.events == [("delete", "Task", 1)]
+
+
+def test_an_unknown_event_is_an_error_that_names_the_known_ones(recorder: Recorder) -> None:
+    with pytest.raises(BindingError, match="events: 'remove' is none; use insert, update, delete"):
+        bind(recorder, events=["remove"])
+
+
+def test_a_failing_serializer_leaves_the_identity_and_the_commit(
+    recorder: Recorder, session: Session
+) -> None:
+    bind(recorder, data=lambda task: 1 / 0)
+    session.add(Task(title="write"))
+    session.commit()
+    assert recorder.bodies == [{"event": "insert", "model": "Task", "id": 1}]
+
+
+def test_subclasses_are_published_by_what_their_base_declares(recorder: Recorder, session: Session) -> None:
+    bind(recorder, Document)
+    letter = Letter(address="here")
+    session.add(letter)
+    session.commit()
+    letter.address = "there"
+    session.commit()
+    assert recorder.events == [("insert", "Letter", 1), ("update", "Letter", 1)]
+    assert set(recorder.topics) == {("/document/1", "/document")}
+
+
+def test_any_receiver_of_model_changed_gets_the_change_before_the_commit(session: Session) -> None:
+    seen: list[tuple[type, Change, bool]] = []
+
+    def receive(model: type, change: Change) -> None:
+        seen.append((model, change, session.in_transaction()))
+
+    with model_changed.connected_to(receive, sender=Task):
+        session.add(Task(title="write"))
+        session.commit()
+    [(model, change, inside)] = seen
+    assert model is Task
+    assert (change.event, change.identity, inside) == ("insert", (1,), True)
+
+
+def test_the_signal_itself_can_be_bound_for_all_models(recorder: Recorder, session: Session) -> None:
+    publish_signal(recorder, model_changed)
+    session.add_all([Project(name="one"), Member(team="red", user=1)])
+    session.commit()
+    assert sorted(recorder.events) == [("insert", "Member", ["red", 1]), ("insert", "Project", 1)]
+
+
+def test_a_disconnected_binding_publishes_nothing(recorder: Recorder, session: Session) -> None:
+    binding = bind(recorder)
+    binding.disconnect()
+    session.add(Task(title="write"))
+    session.commit()
+    assert recorder.updates == []
+
+
+def test_the_binding_may_come_before_the_mapping(
+    recorder: Recorder, session: Session, engine: Engine
+) -> None:
+    mapping = registry()
+    table = Table("early", mapping.metadata, Column("id", Integer, primary_key=True), Column("name", String))
+
+    @dataclass
+    class Early:
+        name: str
+
+    bind(recorder, Early)
+    mapping.map_imperatively(Early, table)
+    mapping.metadata.create_all(engine)
+    try:
+        session.add(Early(name="first"))
+        session.commit()
+        assert recorder.topics == [("/early/1", "/early")]
+    finally:
+        session.close()
+        mapping.metadata.drop_all(engine)
+
+
+# When it is published: exactly the commit
+
+
+def test_nothing_is_published_before_the_commit(recorder: Recorder, session: Session) -> None:
+    bind(recorder)
+    session.add(Task(title="write"))
+    session.flush()
+    assert recorder.updates == []
+
+
+def test_nothing_is_published_after_a_rollback(recorder: Recorder, session: Session) -> None:
+    bind(recorder)
+    session.add(Task(title="write"))
+    session.flush()
+    session.rollback()
+    session.commit()
+    assert recorder.updates == []
+
+
+def test_nothing_is_published_after_a_close_without_rollback(recorder: Recorder, session: Session) -> None:
+    bind(recorder)
+    session.add(Task(title="write"))
+    session.flush()
+    session.close()
+    session.add(Project(name="other"))
+    session.commit()
+    assert recorder.updates == []
+
+
+def test_nothing_is_published_when_the_commit_fails(recorder: Recorder, session: Session) -> None:
+    bind(recorder)
+    session.add(Task(title="first"))
+    session.flush()
+    session.add(Task(title=None))
+    with pytest.raises(Exception, match=r"(?i)null"):
+        session.commit()
+    session.rollback()
+    session.commit()
+    assert recorder.updates == []
+
+
+def test_a_savepoint_that_is_rolled_back_takes_its_own_changes_only(
+    recorder: Recorder, session: Session
+) -> None:
+    bind(recorder)
+    session.add(Task(id=1, title="outer"))
+    inner = session.begin_nested()
+    session.add(Task(id=2, title="inner"))
+    session.flush()
+    inner.rollback()
+    session.add(Task(id=3, title="after"))
+    session.commit()
+    assert recorder.events == [("insert", "Task", 1), ("insert", "Task", 3)]
+
+
+def test_a_released_savepoint_publishes_with_its_root(recorder: Recorder, session: Session) -> None:
+    bind(recorder)
+    with session.begin_nested():
+        session.add(Task(title="inner"))
+    assert recorder.updates == []
+    session.commit()
+    assert recorder.events == [("insert", "Task", 1)]
+
+
+def test_a_released_savepoint_goes_with_its_root_that_is_rolled_back(
+    recorder: Recorder, session: Session
+) -> None:
+    bind(recorder)
+    with session.begin_nested():
+        session.add(Task(title="inner"))
+    session.rollback()
+    session.commit()
+    assert recorder.updates == []
+
+
+def test_an_outer_savepoint_takes_a_released_inner_one_with_it(recorder: Recorder, session: Session) -> None:
+    bind(recorder)
+    outer = session.begin_nested()
+    with session.begin_nested():
+        session.add(Task(title="inner"))
+    outer.rollback()
+    session.add(Task(id=9, title="after"))
+    session.commit()
+    assert recorder.events == [("insert", "Task", 9)]
+
+
+def test_a_commit_with_an_open_savepoint_publishes_both(recorder: Recorder, session: Session) -> None:
+    bind(recorder, data=["title"])
+    session.add(Task(id=1, title="outer"))
+    session.begin_nested()
+    session.add(Task(id=2, title="inner"))
+    session.commit()
+    assert [body["data"]["title"] for body in recorder.bodies] == ["outer", "inner"]
+
+
+def test_a_root_committed_around_an_open_savepoint_publishes_both(
+    recorder: Recorder, session: Session
+) -> None:
+    bind(recorder)
+    root = session.begin()
+    session.add(Task(id=1, title="outer"))
+    session.flush()
+    session.begin_nested()
+    session.add(Task(id=2, title="inner"))
+    root.commit()
+    assert recorder.events == [("insert", "Task", 1), ("insert", "Task", 2)]
+
+
+STEPS = {
+    "insert then update": (["insert", "update"], ["insert"]),
+    "insert then delete": (["insert", "delete"], []),
+    "update twice": (["begin", "update", "update"], ["update"]),
+    "update then delete": (["begin", "update", "delete"], ["delete"]),
+    "delete then insert": (["begin", "delete", "insert"], ["update"]),
+    "delete, insert, delete": (["begin", "delete", "insert", "delete"], ["delete"]),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("nested", [False, True], ids=["flat", "in savepoints"])
+def test_one_update_tells_what_a_transaction_did_to_a_row(
+    name: str, nested: bool, recorder: Recorder, session: Session
+) -> None:
+    steps, expected = STEPS[name]
+    task = Task(id=1, title="0")
+    for number, step in enumerate(steps):
+        if step == "begin":
+            session.add(task)
+            session.commit()
+            bind(recorder)
+            continue
+        if number == 0:
+            bind(recorder)
+        savepoint = session.begin_nested() if nested else None
+        if step == "insert":
+            task = Task(id=1, title="new")
+            session.add(task)
+        elif step == "update":
+            task.title += "+"
+        else:
+            session.delete(task)
+        session.flush()
+        if savepoint:
+            savepoint.commit()
+    session.commit()
+    assert [event for event, _, _ in recorder.events] == expected
+
+
+def test_a_row_deleted_and_added_in_one_flush_was_updated(recorder: Recorder, session: Session) -> None:
+    session.add(Task(id=1, title="old"))
+    session.commit()
+    bind(recorder, data=["title"])
+    session.delete(session.get_one(Task, 1))
+    session.add(Task(id=1, title="new"))
+    session.commit()
+    assert recorder.bodies == [{"event": "update", "model": "Task", "id": 1, "data": {"title": "new"}}]
+
+
+def test_a_new_primary_key_is_a_delete_and_an_insert(recorder: Recorder, session: Session) -> None:
+    task = Task(id=1, title="write")
+    session.add(task)
+    session.commit()
+    bind(recorder)
+    task.id = 2
+    session.commit()
+    assert recorder.events == [("delete", "Task", 1), ("insert", "Task", 2)]
+
+
+def test_the_same_value_again_is_no_change(recorder: Recorder, session: Session) -> None:
+    task = Task(title="write")
+    session.add(task)
+    session.commit()
+    bind(recorder)
+    assert task.title == "write"
+    task.title = "write"
+    session.commit()
+    assert recorder.updates == []
+
+
+def test_updates_carry_the_final_state_in_the_order_of_first_changes(
+    recorder: Recorder, session: Session
+) -> None:
+    bind(recorder, data=["title"])
+    first, second = Task(id=1, title="a"), Task(id=2, title="b")
+    for task in (second, first):
+        session.add(task)
+        session.flush()
+    second.title = "final"
+    session.commit()
+    assert [(body["id"], body["data"]["title"]) for body in recorder.bodies] == [(2, "final"), (1, "a")]
+
+
+def test_an_orphan_that_the_unit_of_work_deletes_is_published(recorder: Recorder, session: Session) -> None:
+    project = Project(name="p", tasks=[Task(title="orphan")])
+    session.add(project)
+    session.commit()
+    bind(recorder)
+    project.tasks.clear()
+    session.commit()
+    assert recorder.events == [("delete", "Task", 1)]
+
+
+def test_children_deleted_by_a_cascade_are_published(recorder: Recorder, session: Session) -> None:
+    project = Project(name="p", tasks=[Task(title="child")])
+    session.add(project)
+    session.commit()
+    bind(recorder)
+    session.delete(project)
+    session.commit()
+    assert recorder.events == [("delete", "Task", 1)]
+
+
+def test_a_deleted_row_finds_its_topic_although_nothing_was_loaded(
+    recorder: Recorder, session: Session
+) -> None:
+    task = Task(title="write", project=Project(name="p"))
+    session.add(task)
+    session.commit()
+    bind(recorder, topic="/projects/{project_id}/tasks/{id}")
+    session.expire(task)
+    session.delete(task)
+    session.commit()
+    assert recorder.topics == [("/projects/1/tasks/1",)]
+
+
+def test_rows_that_a_later_listener_changes_while_committing_are_published(
+    recorder: Recorder, engine: Engine
+) -> None:
+    bind(recorder, data=["title"])
+    from sqlalchemy import event
+
+    with Session(engine) as session:
+        task = Task(id=1, title="early")
+
+        @event.listens_for(session, "before_commit")
+        def change(session: Session) -> None:
+            if task in session:
+                task.title = "late"
+
+        session.add(task)
+        session.commit()
+    assert [body["data"]["title"] for body in recorder.bodies] == ["late"]
+
+
+def test_a_serializer_that_changes_rows_is_heard_out(recorder: Recorder, session: Session) -> None:
+    def data(task: Task) -> dict[str, str]:
+        task.title = "final"
+        return {"title": task.title}
+
+    bind(recorder, data=data)
+    session.add(Task(id=1, title="first"))
+    session.commit()
+    assert recorder.bodies[0]["data"] == {"title": "final"}
+    assert session.get_one(Task, 1).title == "final"
+
+
+def test_objects_may_be_gone_from_the_program_before_the_commit(recorder: Recorder, session: Session) -> None:
+    bind(recorder, data=["title"])
+    session.add(Task(title="write"))
+    session.flush()
+    session.expunge_all()
+    session.commit()
+    assert [body["data"]["title"] for body in recorder.bodies] == ["write"]
+
+
+def test_a_binding_made_inside_a_transaction_does_not_break_it(recorder: Recorder, session: Session) -> None:
+    session.add(Project(name="before"))
+    session.flush()
+    nested = session.begin_nested()
+    bind(recorder)
+    session.add(Task(title="write"))
+    nested.commit()
+    session.commit()
+    assert recorder.events == [("insert", "Task", 1)]
+
+
+def test_two_sessions_do_not_see_each_other(recorder: Recorder, engine: Engine) -> None:
+    bind(recorder)
+    with Session(engine) as kept:
+        kept.add(Task(id=1, title="kept"))
+        kept.commit()
+        with Session(engine) as dropped:
+            dropped.add(Task(id=2, title="dropped"))
+            dropped.flush()
+            dropped.rollback()
+    assert recorder.events == [("insert", "Task", 1)]
+
+
+def test_no_connection_is_held_while_publishing(engine: Engine) -> None:
+    checked_out: list[int] = []
+    recorder = Recorder()
+    recorder.outlet.publish = lambda update: checked_out.append(session.in_transaction())  # type: ignore[method-assign]
+    bind(recorder)
+    with Session(engine) as session:
+        session.add(Task(title="write"))
+        session.commit()
+    assert checked_out == [False]
+
+
+def test_a_hub_that_fails_does_not_hurt_the_commit(
+    session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(update: object) -> None:
+        raise PublishError("http://hub", None, "connection refused")
+
+    recorder = Recorder()
+    recorder.outlet.publish = fail  # type: ignore[method-assign]
+    bind(recorder)
+    session.add_all([Task(title="a"), Task(title="b")])
+    session.commit()
+    assert session.query(Task).count() == 2
+    assert caplog.messages == [
+        "2 updates of committed changes were not published: the hub http://hub could not be reached: connection refused"
+    ]
+
+
+def test_a_failing_receiver_does_not_hurt_the_commit_or_the_others(
+    recorder: Recorder, session: Session
+) -> None:
+    def fail(model: type, change: Change) -> None:
+        raise RuntimeError("listener")
+
+    with model_changed.connected_to(fail, sender=Task):
+        bind(recorder)
+        session.add(Task(title="write"))
+        session.commit()
+    assert recorder.events == [("insert", "Task", 1)]

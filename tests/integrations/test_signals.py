@@ -1,0 +1,245 @@
+"""Signals bound to topics."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from blinker import Namespace, Signal
+
+from flask_mercure_sse.integrations.binding import Binding
+from flask_mercure_sse.integrations.signals import publish_signal
+from flask_mercure_sse.protocol.errors import BindingError
+from tests.integrations.conftest import Recorder
+
+
+@pytest.fixture
+def paid() -> Signal:
+    return Namespace().signal("order-paid")
+
+
+@dataclass
+class Order:
+    id: object
+    secret: str = "a secret"
+
+
+def bind(recorder: Recorder, signal: Signal, *arguments: Any, **options: Any) -> Binding:
+    return publish_signal(recorder, signal, *arguments, **options)
+
+
+def test_the_topic_is_the_signals_name_and_nothing_of_its_arguments_leaves(
+    recorder: Recorder, paid: Signal
+) -> None:
+    bind(recorder, paid)
+    paid.send(Order(1), order=Order(7), password="hunter2")
+    [update] = recorder.updates
+    assert (update.topics, update.data, update.private, update.type) == (
+        ("order-paid",),
+        "order-paid",
+        False,
+        None,
+    )
+
+
+def test_a_signal_without_a_name_needs_a_topic(recorder: Recorder) -> None:
+    with pytest.raises(BindingError, match="topic: the signal has no name"):
+        bind(recorder, Signal())
+    bind(recorder, Signal(), "/named")
+
+
+def test_a_template_is_filled_from_arguments_sender_and_its_attributes(
+    recorder: Recorder, paid: Signal
+) -> None:
+    bind(
+        recorder,
+        paid,
+        "/orders/{order.id}/{sender.name}/{name}/{meta.kind}",
+        data="order {order.id}",
+        type="t-{name}",
+    )
+    paid.send(SimpleNamespace(name="shop"), order=Order(7), meta={"kind": "new"})
+    [update] = recorder.updates
+    assert (update.topic, update.data, update.type) == ("/orders/7/shop/shop/new", "order 7", "t-shop")
+
+
+def test_values_in_a_topic_are_percent_encoded(recorder: Recorder, paid: Signal) -> None:
+    bind(recorder, paid, "/orders/{order.id}")
+    paid.send(None, order=Order("../users?{x}#é"))
+    assert recorder.updates[0].topic == "/orders/..%2Fusers%3F%7Bx%7D%23%C3%A9"
+
+
+def test_callables_get_the_sender_and_the_arguments_that_they_ask_for(
+    recorder: Recorder, paid: Signal
+) -> None:
+    bind(
+        recorder,
+        paid,
+        topic=lambda sender, order: [f"/orders/{order.id}", f"/shops/{sender}"],
+        data=lambda sender, **arguments: sorted(arguments),
+        private=lambda: True,
+        type=lambda sender, *, kind="none": kind,
+        id=lambda sender, order: f"order-{order.id}",
+        when=lambda sender: sender == "shop",
+    )
+    paid.send("elsewhere", order=Order(1), extra=2)
+    paid.send("shop", order=Order(7), extra=2, kind="big")
+    [update] = recorder.updates
+    assert update.topics == ("/orders/7", "/shops/shop")
+    assert (update.data, update.private, update.type, update.id) == (
+        '["extra", "kind", "order"]',
+        True,
+        "big",
+        "order-7",
+    )
+
+
+def test_a_list_of_names_picks_arguments_as_data(recorder: Recorder, paid: Signal) -> None:
+    bind(recorder, paid, data=["number", "currency"])
+    paid.send(SimpleNamespace(currency="EUR"), number=7, secret="x")
+    assert recorder.bodies == [{"number": 7, "currency": "EUR"}]
+
+
+def test_text_with_braces_that_are_no_fields_is_data_as_it_stands(recorder: Recorder, paid: Signal) -> None:
+    bind(recorder, paid, data='{"a": {"b": 1}}')
+    paid.send(None)
+    assert recorder.bodies == [{"a": {"b": 1}}]
+
+
+def test_the_binding_decorates_the_callable_of_its_data(recorder: Recorder, paid: Signal) -> None:
+    @bind(recorder, paid, topic="/orders")
+    def data(sender: object, order: Order) -> dict[str, Any]:
+        return {"id": order.id}
+
+    paid.send(None, order=Order(7))
+    assert recorder.bodies == [{"id": 7}]
+    assert data(None, Order(8)) == {"id": 8}
+
+
+def test_only_the_chosen_sender_is_heard(recorder: Recorder, paid: Signal) -> None:
+    shop, other = Order(1), Order(2)
+    bind(recorder, paid, sender=shop)
+    paid.send(other)
+    paid.send(shop)
+    assert len(recorder.updates) == 1
+
+
+def test_no_topic_from_a_callable_means_no_update(recorder: Recorder, paid: Signal) -> None:
+    bind(recorder, paid, topic=lambda sender: sender)
+    for sender in (None, [], "/topic"):
+        paid.send(sender)
+    assert recorder.topics == [("/topic",)]
+
+
+def test_a_binding_can_be_disconnected_and_tells_what_it_is(recorder: Recorder, paid: Signal) -> None:
+    binding = bind(recorder, paid)
+    assert repr(binding) == "<Binding of order-paid>"
+    binding.disconnect()
+    binding.disconnect()
+    paid.send(None)
+    assert recorder.updates == []
+    assert repr(binding) == "<Binding of order-paid (disconnected)>"
+
+
+FAILING: dict[str, dict[str, Any]] = {
+    "a topic": {"topic": lambda sender: 1 / 0},
+    "a template": {"topic": "/orders/{order.number}"},
+    "a template of a None": {"topic": "/orders/{nothing}"},
+    "a template of a method": {"topic": "/orders/{method}"},
+    "a serializer": {"data": lambda sender: 1 / 0},
+    "data that JSON cannot encode": {"data": lambda sender: object()},
+    "a line break in the type": {"type": "a\nevent: b"},
+    "a callable that asks for what is not sent": {"data": lambda sender, missing: 1},
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_nothing_that_goes_wrong_reaches_the_sender(
+    name: str, recorder: Recorder, paid: Signal, caplog: pytest.LogCaptureFixture
+) -> None:
+    bind(recorder, paid, **FAILING[name])
+    paid.send(SimpleNamespace(nothing=None, method=lambda: 1), order=Order(7))
+    assert recorder.updates == []
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert "could not publish" in caplog.text
+
+
+def test_an_error_while_privacy_is_decided_makes_the_update_private(recorder: Recorder, paid: Signal) -> None:
+    bind(recorder, paid, private=lambda sender: 1 / 0)
+    paid.send(None)
+    assert recorder.updates[0].private
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"topic": "/x/{a b}"}, "topic: '/x/{a b}' has a brace that is not a field"),
+        ({"topic": "/x/{order.__class__}"}, "topic: .* starts with '_'"),
+        ({"private": "yes"}, "private: 'yes' is neither bool nor a callable"),
+        ({"when": "always"}, "when: 'always' is neither bool nor a callable"),
+    ],
+)
+def test_an_argument_that_cannot_work_is_an_error_at_once(
+    options: dict[str, Any], problem: str, recorder: Recorder, paid: Signal
+) -> None:
+    with pytest.raises(BindingError, match=problem):
+        bind(recorder, paid, **options)
+    assert not paid.receivers
+
+
+def test_types_are_topics_where_that_is_set(paid: Signal) -> None:
+    recorder = Recorder(type_is_topic=True)
+    bind(recorder, paid, topic=["/a", "/b"])
+    bind(recorder, paid, topic="/a", type="own")
+    paid.send(None)
+    assert [update.type for update in recorder.updates] == ["/a", "own"]
+
+
+# What code for the existing package relies on
+
+
+def test_the_existing_names_work_by_position(recorder: Recorder, paid: Signal) -> None:
+    def skip_unpaid(options: dict[str, Any]) -> bool:
+        options["retry"] = 1000
+        return options["data"]["amount"] > 0
+
+    bind(recorder, paid, "/orders", None, True, True, lambda data: {"amount": data["amount"]}, skip_unpaid)
+    paid.send(None, amount=0)
+    paid.send(None, amount=5, secret="x")
+    [update] = recorder.updates
+    assert (update.topic, update.type, update.retry, update.data) == (
+        "/orders",
+        "order-paid",
+        1000,
+        '{"amount": 5}',
+    )
+
+
+def test_a_senders_own_options_count_for_its_own_send_only(recorder: Recorder, paid: Signal) -> None:
+    own = SimpleNamespace(__mercure_publish__={"private": False, "id": "own-id", "topic": "/own"})
+    bind(recorder, paid, private=True)
+    paid.send(own)
+    paid.send(None)
+    assert [(update.topic, update.private) for update in recorder.updates] == [
+        ("/own", False),
+        ("order-paid", True),
+    ]
+    assert recorder.updates[0].id == "own-id"
+    assert recorder.updates[1].id != "own-id"
+
+
+def test_a_callbacks_changes_count_for_their_own_send_only(recorder: Recorder, paid: Signal) -> None:
+    def callback(options: dict[str, Any]) -> None:
+        if options["data"] == "first":
+            options.update(private=False, topic="/changed")
+
+    bind(recorder, paid, data=lambda sender: sender, private=True, callback=callback)
+    paid.send("first")
+    paid.send("second")
+    assert [(update.topic, update.private) for update in recorder.updates] == [
+        ("/changed", False),
+        ("order-paid", True),
+    ]

@@ -1,0 +1,137 @@
+"""Publishing to a hub over HTTP, against a hub that answers what a test wants."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl
+
+import pytest
+
+from flask_mercure_sse import PublishError, Update
+from flask_mercure_sse.protocol.v0 import MERCURE_0
+from flask_mercure_sse.publishers.http import Connections, HttpPublisher, Timeouts
+
+HUB = "/.well-known/mercure"
+
+
+class FakeHub:
+    """Keeps what it is sent and answers with `status`, `answer` and `headers` after `delay` seconds."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, list[tuple[str, str]]]] = []
+        self.connections: set[tuple[str, int]] = set()
+        self.status, self.answer, self.delay = 200, "its-id", 0.0
+        self.headers: dict[str, str] = {}
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                hub.answer_to(self)
+
+            def log_message(self, *_arguments: object) -> None:
+                """Keep the test's output clean."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}{HUB}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread.start()
+
+    def answer_to(self, handler: BaseHTTPRequestHandler) -> None:
+        body = handler.rfile.read(int(handler.headers["Content-Length"])).decode()
+        self.requests.append((handler.headers["Authorization"], parse_qsl(body, keep_blank_values=True)))
+        self.connections.add(handler.client_address)
+        time.sleep(self.delay)
+        with suppress(OSError):  # the publisher may have given up
+            handler.send_response(self.status)
+            for name, value in {**self.headers, "Content-Length": str(len(self.answer))}.items():
+                handler.send_header(name, value)
+            handler.end_headers()
+            handler.wfile.write(self.answer.encode())
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def hub() -> Iterator[FakeHub]:
+    hub = FakeHub()
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def publisher(hub: FakeHub) -> Iterator[HttpPublisher]:
+    publisher = HttpPublisher(hub.url, lambda: "a.b.c", version=MERCURE_0, timeouts=Timeouts(1, 0.5))
+    yield publisher
+    publisher.close()
+
+
+def test_every_field_of_an_update_is_sent_with_the_token(hub: FakeHub, publisher: HttpPublisher) -> None:
+    update = Update(("/a", "/é"), "data &=\n", True, "my-id", "type", 5)
+    assert publisher.publish(update) == "its-id"
+    [(authorization, fields)] = hub.requests
+    assert authorization == "Bearer a.b.c"
+    assert MERCURE_0.update(fields) == update
+
+
+def test_a_hub_without_an_answer_leaves_the_updates_own_id(hub: FakeHub, publisher: HttpPublisher) -> None:
+    hub.status, hub.answer = 201, ""
+    assert publisher.publish(Update(("/a",), id="my-id")) == "my-id"
+
+
+def test_updates_share_one_connection(hub: FakeHub, publisher: HttpPublisher) -> None:
+    for number in range(5):
+        publisher.publish(Update(("/a",), str(number)))
+    assert len(hub.requests) == 5
+    assert len(hub.connections) == 1
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 413, 429, 500, 503])
+def test_a_refusal_names_the_hub_its_status_and_its_answer(
+    status: int, hub: FakeHub, publisher: HttpPublisher
+) -> None:
+    hub.status, hub.answer, hub.headers = status, "because " + "x" * 1000, {"Location": "http://127.0.0.1:1/"}
+    with pytest.raises(PublishError) as raised:
+        publisher.publish(Update(("/a",)))
+    error = raised.value
+    assert (error.hub, error.status) == (hub.url, status)
+    assert str(error).startswith(f"the hub {hub.url} answered {status}: because x")
+    assert len(str(error)) < 400
+    assert "a.b.c" not in str(error)
+
+
+def test_a_hub_that_is_down_is_an_error_that_names_it(hub: FakeHub, publisher: HttpPublisher) -> None:
+    hub.close()
+    with pytest.raises(PublishError, match=f"the hub {hub.url} could not be reached") as raised:
+        publisher.publish(Update(("/a",)))
+    assert raised.value.status is None
+
+
+def test_a_hub_that_does_not_answer_is_given_up(hub: FakeHub, publisher: HttpPublisher) -> None:
+    hub.delay = 1.2
+    with pytest.raises(PublishError, match="no answer within the time limit"):
+        publisher.publish(Update(("/a",)))
+
+
+def test_a_cookie_of_the_hub_is_not_kept(hub: FakeHub, publisher: HttpPublisher) -> None:
+    hub.headers = {"Set-Cookie": "session=x; Path=/"}
+    publisher.publish(Update(("/a",)))
+    assert len(publisher._connections.session().cookies) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_a_forked_process_makes_its_own_session() -> None:
+    connections = Connections()
+    session = connections.session()
+    assert connections.session() is session
+    connections._process = os.getpid() + 1  # as it is in a child
+    assert connections.session() is not session

@@ -5,9 +5,12 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from json import JSONEncoder
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from flask import Flask
+from flask.json.provider import DefaultJSONProvider, JSONProvider
 
 from .config import MAKE_A_KEY, MercureConfig
 from .hub.authority import Authority
@@ -28,6 +31,24 @@ if TYPE_CHECKING:
 
 Role = Literal["publisher_secret_key", "subscriber_secret_key"]
 ROLES: tuple[Role, ...] = ("publisher_secret_key", "subscriber_secret_key")
+
+
+def encoder_of(provider: JSONProvider) -> Callable[[object], str]:
+    """Return how a JSON provider encodes.
+
+    Flask's own provider makes an encoder for each text, which takes longer than the text itself; its
+    encoder is made once for the same settings.
+    """
+    if type(provider) is not DefaultJSONProvider:
+        return provider.dumps
+    return _default_encoder(provider.default, provider.ensure_ascii, provider.sort_keys)
+
+
+@lru_cache(maxsize=16)
+def _default_encoder(
+    default: Callable[[Any], Any] | None, ensure_ascii: bool, sort_keys: bool
+) -> Callable[[object], str]:
+    return JSONEncoder(default=default, ensure_ascii=ensure_ascii, sort_keys=sort_keys).encode
 
 
 class Keys:
@@ -99,7 +120,7 @@ class AppState:
         """Return data as JSON, by the app's JSON provider."""
         app = self.app()
         assert app is not None
-        return app.json.dumps(data)
+        return encoder_of(app.json)(data)
 
     def publish(self, update: Update) -> str:
         """Publish an update on the app's hub."""

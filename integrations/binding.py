@@ -22,7 +22,7 @@ from flask_mercure_sse.protocol.errors import BindingError
 from flask_mercure_sse.protocol.update import Update
 
 from .content import compose, plain_json, sender_options, text_of, topics_of
-from .options import Arguments, adapt, call_or_value, data_option, option, topic_option
+from .options import Arguments, Constant, Option, adapt, call_or_value, data_option, option, topic_option
 
 logger = logging.getLogger(__name__)
 
@@ -117,13 +117,18 @@ class Binding:
         self.signal = signal
         self.sender = sender
         self._outlet = outlet
-        self._topic = topic_option(self._default_topic() if topic is None else topic)
+        self._topic = self._default_topic() if topic is None else topic_option(topic)
         self._data = data_option(data)
-        self._private = call_or_value(private)
-        self._type = option("type", type)
-        self._id = option("id", id)
-        self._retry = call_or_value(retry)
         self._when = call_or_value(True if when is None else when)
+        others = {
+            "private": self._cautious(call_or_value(private)),
+            "id": option("id", id),
+            "type": option("type", type),
+            "retry": call_or_value(retry),
+        }
+        # What is the same for every send is not asked for at each: commits of many rows are felt.
+        self._constants = {name: made.value for name, made in others.items() if isinstance(made, Constant)}
+        self._computed = {name: made for name, made in others.items() if name not in self._constants}
         self._marshaler = marshaler
         self._callback = callback
         self.connected = False
@@ -172,12 +177,11 @@ class Binding:
             return None
         options: dict[str, Any] = {
             "topic": topic,
-            "data": self._body(subject, arguments),
-            "private": self._is_private(subject, arguments),
-            "id": self._id(subject, arguments),
-            "type": self._type(subject, arguments),
-            "retry": self._retry(subject, arguments),
+            "data": self._body(outlet, subject, arguments),
+            **self._constants,
         }
+        for name, computed in self._computed.items():
+            options[name] = computed(subject, arguments)
         if own := sender_options(sender):
             options.update(own)
         if self._callback and self._callback(options) is False:
@@ -203,25 +207,33 @@ class Binding:
         """Return the type of an update that has none, where types are topics."""
         return topics[0]
 
-    def _default_topic(self) -> object:
+    def _default_topic(self) -> Option:
         name = signal_name(self.signal)
         if name is None:
             raise BindingError("topic: the signal has no name to use instead; give a topic")
-        return lambda: name
+        return Constant(name)
 
     def _subject(self, sender: Any, arguments: Arguments) -> Any:
         """Return what the callables get first."""
         return sender
 
-    def _body(self, subject: Any, arguments: Arguments) -> Any:
+    def _body(self, outlet: Outlet, subject: Any, arguments: Arguments) -> Any:
+        """Return the data of one send."""
         return self._data(subject, arguments)
 
-    def _is_private(self, subject: Any, arguments: Arguments) -> bool:
-        try:
-            return bool(self._private(subject, arguments))
-        except Exception:
-            logger.exception("%r: whether an update is private could not be decided; it is", self)
-            return True
+    def _cautious(self, private: Option) -> Option:
+        """Return the option that says private where it cannot be decided."""
+        if isinstance(private, Constant):
+            return private
+
+        def decide(subject: object, arguments: Arguments) -> bool:
+            try:
+                return bool(private(subject, arguments))
+            except Exception:
+                logger.exception("%r: whether an update is private could not be decided; it is", self)
+                return True
+
+        return decide
 
 
 def signal_name(signal: Signal) -> str | None:

@@ -30,6 +30,8 @@ def topic_of(item: object) -> str:
 
 def topics_of(topic: object) -> tuple[str, ...]:
     """Return the topics of one item or of several: the first is the canonical topic."""
+    if isinstance(topic, str):
+        return (topic,)
     if isinstance(topic, (list, tuple, set, frozenset)):
         return tuple(map(topic_of, cast("list[object]", topic)))
     return (topic_of(topic),)
@@ -48,23 +50,35 @@ def published(item: object) -> tuple[tuple[str, ...], object]:
 
 
 def text_of(data: object, encode: Encode) -> str:
-    """Return data as the text that an update carries.
+    """Return data as the text that an update carries: text as it stands, everything else as JSON.
 
-    Text stays as it is, bytes are UTF-8, an object gives its own by ``__mercure_sse_data__()``, and
-    everything else becomes JSON.
-
-    :raises InvalidUpdate: the bytes are not UTF-8, or JSON cannot encode the data.
+    :raises InvalidUpdate: bytes are not UTF-8, or JSON cannot encode the data.
     """
-    if isinstance(data, str):
-        return data
+    data = own_data(data)
+    return data if isinstance(data, str) else encoded(data, encode)
+
+
+def own_data(data: object) -> object:
+    """Return what an object gives in ``__mercure_sse_data__()``, bytes as text, and other data as it is.
+
+    :raises InvalidUpdate: bytes are not UTF-8.
+    """
     if isinstance(data, bytes):
         try:
             return data.decode()
         except UnicodeDecodeError as error:
             raise InvalidUpdate("data", f"the bytes are not UTF-8 ({error}); encode them as text") from error
     own = None if isinstance(data, type) else getattr(data, "__mercure_sse_data__", None)
-    if own is not None:
-        return text_of(own() if callable(own) else own, encode)
+    if own is None:
+        return data
+    return own_data(own() if callable(own) else own)
+
+
+def encoded(data: object, encode: Encode) -> str:
+    """Return data as JSON.
+
+    :raises InvalidUpdate: JSON cannot encode it.
+    """
     try:
         return encode(data)
     except (TypeError, ValueError, RecursionError) as error:
@@ -111,4 +125,6 @@ def plain_json(data: object) -> str:
 def sender_options(sender: object) -> Mapping[str, Any]:
     """Return the publish options that a signal's sender has in ``__mercure_publish__``."""
     options: object = getattr(sender, "__mercure_publish__", None)
-    return cast("Mapping[str, Any]", options) if isinstance(options, Mapping) else {}
+    if options is None or not isinstance(options, Mapping):
+        return {}
+    return cast("Mapping[str, Any]", options)

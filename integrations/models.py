@@ -15,7 +15,8 @@ from flask_mercure_sse.protocol.errors import BindingError
 
 from .binding import Binding, Outlet
 from .changes import EVENTS, Change, model_changed
-from .options import Arguments
+from .content import encoded, own_data
+from .options import Arguments, Option
 from .signals import publish_signal
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class ModelBinding(Binding):
             raise BindingError(f"events: {unknown[0]!r} is none; use {', '.join(EVENTS)}")
         super().__init__(signal, outlet, **options)
         self._events = frozenset(events)
+        self._collections: WeakKeyDictionary[type, str] = WeakKeyDictionary()
         self._names_data = options.get("data") is not None
 
     def build(self, outlet: Outlet, sender: Any, arguments: Arguments) -> Any:
@@ -56,15 +58,19 @@ class ModelBinding(Binding):
         self._names_data = True
         return super().__call__(data)
 
-    def _default_topic(self) -> object:
+    def _default_topic(self) -> Option:
         return self._row_and_table
 
-    def _row_and_table(self, _item: object, change: Change) -> list[str]:
-        declared = self.sender if isinstance(self.sender, type) else change.model
-        table = _table_name(declared) or _table_name(change.model) or change.model.__name__
-        collection = f"/{quote(table, safe='')}"
-        row = "/".join(quote(str(value), safe="") for value in change.identity)
-        return [f"{collection}/{row}", collection]
+    def _row_and_table(self, _item: object, arguments: Arguments) -> tuple[str, str]:
+        change: Change = arguments["change"]
+        collection = self._collections.get(change.model)
+        if collection is None:
+            collection = self._collections[change.model] = self._collection(change.model)
+        return f"{collection}/{'/'.join(map(_encoded, change.identity))}", collection
+
+    def _collection(self, model: type) -> str:
+        declared = self.sender if isinstance(self.sender, type) else model
+        return f"/{_encoded(_table_name(declared) or _table_name(model) or model.__name__)}"
 
     def _implied_type(self, topics: tuple[str, ...]) -> str:
         # The collection's topic: a page can listen for its name, and not for the name of every row.
@@ -73,21 +79,22 @@ class ModelBinding(Binding):
     def _subject(self, sender: Any, arguments: Arguments) -> Any:
         return arguments["change"].object
 
-    def _body(self, subject: Any, arguments: Arguments) -> dict[str, Any]:
+    def _body(self, outlet: Outlet, subject: Any, arguments: Arguments) -> str:
         change: Change = arguments["change"]
         identity = change.identity[0] if len(change.identity) == 1 else list(change.identity)
-        body: dict[str, Any] = {"event": change.event, "model": change.model.__name__, "id": identity}
+        key = str(identity) if type(identity) is int else outlet.encode(identity)
+        body = f'{{"event": "{change.event}", "model": "{change.model.__name__}", "id": {key}'
         if self._names_data and change.event != "delete":
-            try:
-                data = super()._body(subject, arguments)
-            except Exception:
-                logger.exception(
-                    "%r: the data could not be made; the update carries the identity alone", self
-                )
-            else:
-                if data is not None:
-                    body["data"] = data
-        return body
+            body += self._encoded_data(outlet, subject, arguments)
+        return body + "}"
+
+    def _encoded_data(self, outlet: Outlet, subject: Any, arguments: Arguments) -> str:
+        try:
+            data = own_data(super()._body(outlet, subject, arguments))
+            return "" if data is None else f', "data": {encoded(data, outlet.encode)}'
+        except Exception:
+            logger.exception("%r: no data could be made; the update carries the identity alone", self)
+            return ""
 
 
 def bind_model(outlet: Callable[[], Outlet], model: type, **options: Any) -> ModelBinding:
@@ -114,6 +121,10 @@ def is_watched(model: type) -> bool:
                 if binding.connected:
                     binding.connect(model)
     return model_changed.has_receivers_for(model)
+
+
+def _encoded(value: object) -> str:
+    return str(value) if type(value) is int else quote(str(value), safe="")
 
 
 def _table_name(model: type) -> str | None:

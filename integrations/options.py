@@ -34,9 +34,22 @@ def option(name: str, value: object) -> Option:
 
 def call_or_value(value: object) -> Option:
     """Return the function of an option whose texts stand for themselves."""
-    if callable(value):
-        return adapt(value)
-    return lambda subject, arguments: value
+    return adapt(value) if callable(value) else Constant(value)
+
+
+class Constant:
+    """An option with one value for all sends.
+
+    :param value: the value.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __call__(self, subject: object, arguments: Arguments) -> object:
+        return self.value
 
 
 def adapt(function: Callable[..., Any]) -> Option:

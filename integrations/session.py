@@ -16,7 +16,7 @@ Rules of this room (each was found by running SQLAlchemy, see the tests beside i
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from sqlalchemy import event, inspect
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 _FRAMES = "flask_mercure_sse"
 _MAX_REBUILDS = 3
 
-Key = tuple[Any, ...]
+Key = tuple[Mapper[Any], tuple[Any, ...]]
 
 
 class Frame:
@@ -148,21 +148,29 @@ def _after_flush(session: Session, _context: object) -> None:
 
 
 def _flushed(session: Session) -> Iterator[tuple[Key, Change]]:
+    watched = _WatchedMappers()
     # Deletes first: a row that is deleted and added again in one flush is one UPDATE.
     for item in session.deleted:
-        if is_watched(type(item)):
-            yield _change("delete", item, _state(item).identity)
+        if mapper := watched[type(item)]:
+            yield _change("delete", mapper, item, _state(item).identity)
     for item in session.new:
-        if is_watched(type(item)):
-            yield _change("insert", item, _mapper(item).primary_key_from_instance(item))
+        if mapper := watched[type(item)]:
+            yield _change("insert", mapper, item, mapper.primary_key_from_instance(item))
     for item in session.dirty:
-        if is_watched(type(item)):
-            yield from _update_of(item)
+        if mapper := watched[type(item)]:
+            yield from _update_of(mapper, item)
 
 
-def _update_of(item: object) -> Iterator[tuple[Key, Change]]:
+class _WatchedMappers(dict[type, "Mapper[Any] | None"]):
+    """The mapper of each class that somebody listens to, None for the others; asked once a flush."""
+
+    def __missing__(self, model: type) -> Mapper[Any] | None:
+        self[model] = inspect(model) if is_watched(model) else None
+        return self[model]
+
+
+def _update_of(mapper: Mapper[Any], item: object) -> Iterator[tuple[Key, Change]]:
     state = _state(item)
-    mapper = state.mapper
     changed = frozenset(
         attribute.key for attribute in mapper.column_attrs if state.attrs[attribute.key].history.has_changes()
     )
@@ -170,10 +178,10 @@ def _update_of(item: object) -> Iterator[tuple[Key, Change]]:
         return
     identity = tuple(mapper.primary_key_from_instance(item))
     if identity == state.identity:
-        yield _change("update", item, identity, changed)
+        yield _change("update", mapper, item, identity, changed)
     else:
-        yield _change("delete", item, state.identity)
-        yield _change("insert", item, identity)
+        yield _change("delete", mapper, item, state.identity)
+        yield _change("insert", mapper, item, identity)
 
 
 def _persistent_to_deleted(session: Session, item: object) -> None:
@@ -182,22 +190,19 @@ def _persistent_to_deleted(session: Session, item: object) -> None:
         return
     frame = _frame_for_changes(session)
     if id(item) not in frame.deleted:
-        frame.record(*_change("delete", item, _state(item).identity))
+        state = _state(item)
+        frame.record(*_change("delete", state.mapper, item, state.identity))
 
 
 def _change(
-    event: Event, item: object, identity: Any, changed: frozenset[str] = frozenset()
+    event: Event, mapper: Mapper[Any], item: object, identity: Any, changed: frozenset[str] = frozenset()
 ) -> tuple[Key, Change]:
     identity = tuple(identity)
-    return (_mapper(item).base_mapper, *identity), Change(event, type(item), item, identity, changed)
+    return (mapper.base_mapper, identity), Change(event, type(item), item, identity, changed)
 
 
 def _state(item: object) -> InstanceState[Any]:
     return cast("InstanceState[Any]", inspect(item))
-
-
-def _mapper(item: object) -> Mapper[Any]:
-    return _state(item).mapper
 
 
 # Telling
@@ -226,11 +231,15 @@ def _after_flush_postexec(session: Session, _context: object) -> None:
 def _tell(frame: Frame) -> None:
     frame.stale = False
     frame.held = []
+    receivers: dict[type, list[Callable[..., Any]]] = {}
     with holding(frame.held):
         for change in list(frame.changes.values()):
-            for receiver in model_changed.receivers_for(change.model):
+            model = change.model
+            if model not in receivers:
+                receivers[model] = list(model_changed.receivers_for(model))
+            for receiver in receivers[model]:
                 try:
-                    receiver(change.model, change=change)
+                    receiver(model, change=change)
                 except Exception:
                     logger.exception("A receiver of model_changed failed; the commit goes on")
 

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from heapq import merge
 from itertools import dropwhile
-from operator import attrgetter
+from operator import itemgetter
 
 from ..protocol.update import EARLIEST, Update
 
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    position: int
-    update: Update
+_Entry = tuple[int, Update]  # position in the order of publishing, and the update
 
 
 class History:
@@ -40,7 +35,7 @@ class History:
         """Keep an update as the newest."""
         row = self._subscription_events if subscription_event else self._updates
         self._position += 1
-        row.append(_Entry(self._position, update))
+        row.append((self._position, update))
         self.last_event_id = update.id
 
     def after(self, event_id: str) -> tuple[str, list[Update]]:
@@ -57,5 +52,5 @@ class History:
         return EARLIEST, list(self._all())
 
     def _all(self) -> Iterator[Update]:
-        rows = merge(self._updates, self._subscription_events, key=attrgetter("position"))
-        return (entry.update for entry in rows)
+        rows = merge(self._updates, self._subscription_events, key=itemgetter(0))
+        return (update for _position, update in rows)

@@ -154,9 +154,10 @@ class Hub:
 
     def _dispatch(self, update: Update, *, subscription_event: bool = False) -> None:
         self._history.append(update, subscription_event=subscription_event)
-        frame = Frame(update)
-        for subscriber in self._router.route(update):
-            subscriber.deliver(frame)
+        if subscribers := self._router.route(update):
+            frame = Frame(update)
+            for subscriber in subscribers:
+                subscriber.deliver(frame)
 
 
 def _is_for(subscriber: Subscriber, update: Update) -> bool:

@@ -6,7 +6,7 @@ subscribers share it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from ..protocol.selectors import Selector
 from ..protocol.update import Update
@@ -52,7 +52,7 @@ class Router:
                 del self._by_text[selector.text]
                 self._patterns.pop(selector.text, None)
 
-    def route(self, update: Update) -> Iterable[Subscriber]:
+    def route(self, update: Update) -> Collection[Subscriber]:
         """Return each subscriber that selected one of the update's topics and may read it, once."""
         if not self._subscribers:
             return ()

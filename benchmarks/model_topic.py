@@ -46,7 +46,9 @@ def commit_seconds(model: type[db.Model], rows: int) -> float:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--rows", type=int, default=1000)
     options.add_argument("--runs", type=int, default=15)
     given = options.parse_args()
@@ -61,7 +63,9 @@ def main() -> None:
     without, bound = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratio = statistics.median(with_it / without_it for without_it, with_it in pairs)
     per_row = (bound - without) / given.rows * 1e6
-    print(f"without  {without * 1e3:8.2f} ms\nwith     {bound * 1e3:8.2f} ms  ({per_row:.1f} microseconds a row)")
+    print(
+        f"without  {without * 1e3:8.2f} ms\nwith     {bound * 1e3:8.2f} ms  ({per_row:.1f} microseconds a row)"
+    )
     print(f"ratio    {ratio:8.2f}")
 
 

@@ -40,7 +40,7 @@ Key = tuple[Mapper[Any], tuple[Any, ...]]
 class Frame:
     """What one transaction or savepoint has changed so far."""
 
-    __slots__ = ("changes", "committed", "committing", "deleted", "held", "stale")
+    __slots__ = ("changes", "committed", "committing", "deleted", "held", "stale", "telling")
 
     def __init__(self) -> None:
         self.changes: dict[Key, Change] = {}
@@ -49,6 +49,7 @@ class Frame:
         """Objects whose delete the current flush has recorded already, by id."""
         self.stale = False
         """Whether changes came that `held` does not show."""
+        self.telling = False
         self.committing = False
         self.committed = False
 
@@ -219,17 +220,19 @@ def _before_commit(session: Session) -> None:
             break
         _tell(frame)
         session.flush()  # a listener may have changed rows itself
+    frame.stale = False  # one that does so each time has had its turns
 
 
 def _after_flush_postexec(session: Session, _context: object) -> None:
     """Tell again when something else changed rows while the transaction commits."""
     frame = _frame(session)
-    if frame is not None and frame.committing and frame.stale:
+    if frame is not None and frame.committing and frame.stale and not frame.telling:
         _tell(frame)
 
 
 def _tell(frame: Frame) -> None:
     frame.stale = False
+    frame.telling = True
     frame.held = []
     receivers: dict[type, list[Callable[..., Any]]] = {}
     with holding(frame.held):
@@ -242,6 +245,7 @@ def _tell(frame: Frame) -> None:
                     receiver(model, change=change)
                 except Exception:
                     logger.exception("A receiver of model_changed failed; the commit goes on")
+    frame.telling = False
 
 
 # Settling

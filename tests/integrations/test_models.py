@@ -521,6 +521,18 @@ def test_a_serializer_that_changes_rows_is_heard_out(recorder: Recorder, session
     assert session.get_one(Task, 1).title == "final"
 
 
+def test_a_serializer_that_changes_rows_each_time_comes_to_an_end(recorder: Recorder, session: Session) -> None:
+    def data(task: Task) -> str:
+        task.title += "!"
+        session.flush()
+        return task.title
+
+    bind(recorder, data=data)
+    session.add(Task(id=1, title="more"))
+    session.commit()
+    assert recorder.bodies[0]["data"] == session.get_one(Task, 1).title
+
+
 def test_objects_may_be_gone_from_the_program_before_the_commit(recorder: Recorder, session: Session) -> None:
     bind(recorder, data=["title"])
     session.add(Task(title="write"))

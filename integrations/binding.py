@@ -11,7 +11,7 @@ Rules of this room:
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -77,7 +77,7 @@ _held: ContextVar[list[Held] | None] = ContextVar("held", default=None)
 
 
 @contextmanager
-def holding(updates: list[Held]) -> Iterator[None]:
+def holding(updates: list[Held]) -> Generator[None, None, None]:
     """Collect the updates of bindings in `updates` instead of publishing them, in this context."""
     token = _held.set(updates)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -128,5 +128,5 @@ def _encoded(value: object) -> str:
 
 
 def _table_name(model: type) -> str | None:
-    mapper = inspect(model, raiseerr=False)
+    mapper = cast("object", inspect(model, raiseerr=False))
     return getattr(mapper.local_table, "name", None) if isinstance(mapper, Mapper) else None

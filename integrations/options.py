@@ -70,21 +70,13 @@ def adapt(function: Callable[..., Any]) -> Option:
         for parameter in parameters[1 if takes_subject else 0 :]
         if parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     ]
-    if inspect.Parameter.VAR_KEYWORD in kinds:
-        pick = dict[str, Any]
-    elif names:
+    takes_all = inspect.Parameter.VAR_KEYWORD in kinds
 
-        def pick(arguments: Arguments) -> dict[str, Any]:
-            return {name: arguments[name] for name in names if name in arguments}
-    else:
-        return (
-            (lambda subject, arguments: function(subject))
-            if takes_subject
-            else (lambda subject, arguments: function())
-        )
-    if takes_subject:
-        return lambda subject, arguments: function(subject, **pick(arguments))
-    return lambda subject, arguments: function(**pick(arguments))
+    def call(subject: object, arguments: Arguments) -> object:
+        asked = arguments if takes_all else {name: arguments[name] for name in names if name in arguments}
+        return function(subject, **asked) if takes_subject else function(**asked)
+
+    return call
 
 
 class Template:
@@ -158,13 +150,10 @@ def topic_option(value: object) -> Option:
 
 def data_option(value: object) -> Option:
     """Return the function of a data option: names of a list or tuple are picked from what is at hand."""
-    if (
-        isinstance(value, (list, tuple))
-        and value
-        and all(isinstance(part, str) for part in cast("list[object]", value))
-    ):
-        names = [str(part) for part in cast("list[object]", value)]
-        return lambda subject, arguments: {
-            name: arguments[name] if name in arguments else _member(subject, name) for name in names
-        }
-    return option("data", value)
+    parts: list[object] = list(cast("list[object]", value)) if isinstance(value, (list, tuple)) else []
+    names = [part for part in parts if isinstance(part, str)]
+    if not names or len(names) < len(parts):
+        return option("data", cast("object", value))
+    return lambda subject, arguments: {
+        name: arguments[name] if name in arguments else _member(subject, name) for name in names
+    }

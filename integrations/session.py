@@ -129,7 +129,7 @@ def _before_flush(session: Session, _context: object, _instances: object) -> Non
         return
     for item in session.deleted:
         state = _state(item)
-        if is_watched(type(item)) and state.expired_attributes:
+        if is_watched(state.class_) and state.expired_attributes:
             try:
                 session.refresh(item)
             except SQLAlchemyError:

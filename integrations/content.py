@@ -112,7 +112,7 @@ def compose(
         data,
         bool(private),
         new_event_id() if id is None else str(id),
-        cast("str | None", type),
+        cast("str | None", type or None),
         retry,
     )
 

@@ -11,6 +11,8 @@ from ..protocol.version import ProtocolVersion
 
 REMEMBERED_TOKENS = 4096
 
+_KeyAndToken = tuple[str | bytes, str]  # the key may be changed while the hub runs
+
 
 class Authority:
     """Verifies the tokens of one role, publisher or subscriber, and remembers those that it verified.
@@ -22,7 +24,7 @@ class Authority:
     def __init__(self, version: ProtocolVersion, key: Callable[[], str | bytes]) -> None:
         self._version = version
         self._key = key
-        self._verified: dict[str, Rights] = {}
+        self._verified: dict[_KeyAndToken, Rights] = {}
         self._lock = threading.Lock()
 
     def rights(self, token: str, now: float) -> Rights:
@@ -32,17 +34,18 @@ class Authority:
         :raises Unauthorized: the token is not valid, or no longer.
         :raises MissingKeyError: there is no secret to check it with.
         """
-        rights = self._verified.get(token)
+        key = self._key()
+        rights = self._verified.get((key, token))
         if rights is None:
-            claims = decode_token(token, self._key())
+            claims = decode_token(token, key)
             rights = self._version.rights(claims, expiry(claims, now))
-            self._remember(token, rights)
+            self._remember((key, token), rights)
         if rights.expires_at is not None and rights.expires_at <= now:
             raise Unauthorized("the token has expired")
         return rights
 
-    def _remember(self, token: str, rights: Rights) -> None:
+    def _remember(self, verified: _KeyAndToken, rights: Rights) -> None:
         with self._lock:
-            self._verified[token] = rights
+            self._verified[verified] = rights
             if len(self._verified) > REMEMBERED_TOKENS:
                 del self._verified[next(iter(self._verified))]

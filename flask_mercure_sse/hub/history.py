@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from heapq import merge
 from itertools import dropwhile
 from operator import itemgetter
@@ -28,6 +27,8 @@ class History:
         self._updates: deque[_Entry] = deque(maxlen=length)
         self._subscription_events: deque[_Entry] = deque(maxlen=length)
         self._position = 0
+        self._dropped = 0
+        """Position of the newest update that is no longer kept."""
         self.last_event_id = EARLIEST
         """The id of the newest update, ``earliest`` before the first."""
 
@@ -35,6 +36,8 @@ class History:
         """Keep an update as the newest."""
         row = self._subscription_events if subscription_event else self._updates
         self._position += 1
+        if not subscription_event and len(row) == row.maxlen:
+            self._dropped = row[0][0] if row else self._position
         row.append((self._position, update))
         self.last_event_id = update.id
 
@@ -45,12 +48,14 @@ class History:
         ``earliest``: more than was asked, because less would be a silent loss. An id that was used twice
         means its first use (`Mercure, Reconciliation`).
         """
+        entries = list(merge(self._updates, self._subscription_events, key=itemgetter(0)))
         if event_id != EARLIEST:
-            following = list(dropwhile(lambda update: update.id != event_id, self._all()))
-            if following:
-                return event_id, following[1:]
-        return EARLIEST, list(self._all())
+            following = list(dropwhile(lambda entry: entry[1].id != event_id, entries))
+            # A subscription event may be kept longer than updates that came after it.
+            if following and following[0][0] > self._dropped:
+                return event_id, _updates(following[1:])
+        return EARLIEST, _updates(entries)
 
-    def _all(self) -> Iterator[Update]:
-        rows = merge(self._updates, self._subscription_events, key=itemgetter(0))
-        return (update for _position, update in rows)
+
+def _updates(entries: list[_Entry]) -> list[Update]:
+    return [update for _position, update in entries]

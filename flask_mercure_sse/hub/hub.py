@@ -88,14 +88,14 @@ class Hub:
             raise Unauthorized("anonymous subscribers are not let in")
         subscriber = Subscriber(request.selectors, rights or Rights(), deliver, new_subscriber_id())
         with self._lock:
-            cursor, replay = None, []
+            cursor, missed = None, []
             if request.last_event_id is not None:
                 cursor, missed = self._history.after(request.last_event_id)
-                replay = [update for update in missed if _is_for(subscriber, update)]
             # Told before it joins: a subscriber is not told of itself.
             self._tell_subscriptions(subscriber, active=True)
             self._router.add(subscriber)
-        return Joined(subscriber, replay, cursor)
+        # Matched outside the lock: what is missed is fixed, and a long history must not hold up the others.
+        return Joined(subscriber, [update for update in missed if _is_for(subscriber, update)], cursor)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Let a subscriber leave; a second time does nothing."""

@@ -60,8 +60,11 @@ class Router:
         for topic in update.topics:
             followers.update(self._by_text.get(topic, {}))
         for text, selector in self._patterns.items():
+            interested = self._by_text[text]
+            if update.private and not any(subscriber.rights.subscribe for subscriber in interested):
+                continue  # strangers' patterns cost private updates nothing
             if any(map(selector.matches, update.topics)):
-                followers.update(self._by_text[text])
+                followers.update(interested)
         if update.private:
             return [subscriber for subscriber in followers if subscriber.rights.may_read(update.topics)]
         return followers

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Iterator
 from urllib.parse import unquote
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -18,11 +19,14 @@ _ENCODED = re.compile("%[0-9A-Fa-f]{2}")
 
 def is_reserved(topic: str, hub_path: str) -> bool:
     """Tell whether `topic` lies at or below `hub_path`, on any scheme and any host."""
-    path = _resolved_path(topic.strip(" "), hub_path)
-    return path is not None and (path == hub_path or path.startswith(f"{hub_path}/"))
+    return any(
+        path == hub_path or path.startswith(f"{hub_path}/")
+        for path in _resolved_paths(topic.strip(" "), hub_path)
+    )
 
 
-def _resolved_path(reference: str, hub_path: str) -> str | None:
+def _resolved_paths(reference: str, hub_path: str) -> Iterator[str]:
+    """Yield the path to which a reference leads, in each way that the hub's own scheme may make it read."""
     scheme = _SCHEME.match(reference)
     special = scheme is None or scheme[1].lower() in _SPECIAL_SCHEMES
     if scheme:
@@ -31,17 +35,23 @@ def _resolved_path(reference: str, hub_path: str) -> str | None:
     if special:
         reference = reference.replace("\\", "/")
     elif not reference.startswith("/"):
-        return None  # an opaque path, such as urn:x:mercure, is never below another
-    if reference.startswith("//"):
-        # With a special scheme any number of slashes stands before the host.
-        after = reference.lstrip("/") if scheme and special else reference[2:]
-        _host, slash, path = after.partition("/")
-        return _normal(slash + path)
+        return  # an opaque path, such as urn:x:mercure, is never below another
+    if special and (scheme or reference.startswith("//")):
+        # Any number of slashes, even none, stands before the host.
+        yield _after_host(reference.lstrip("/"))
+    elif reference.startswith("//"):
+        yield _after_host(reference[2:])
     if reference.startswith("/"):
-        return _normal(reference)
-    if not reference:
-        return hub_path
-    return _normal(f"{hub_path.rpartition('/')[0]}/{reference}")
+        if not reference.startswith("//"):
+            yield _normal(reference)
+    elif special:
+        # Relative, where the scheme is the hub's own or none is given.
+        yield _normal(f"{hub_path.rpartition('/')[0]}/{reference}") if reference else hub_path
+
+
+def _after_host(rest: str) -> str:
+    _host, slash, path = rest.partition("/")
+    return _normal(slash + path)
 
 
 def _normal(path: str) -> str:

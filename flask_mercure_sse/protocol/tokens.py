@@ -13,7 +13,7 @@ from typing import Any
 
 import jwt
 
-from .errors import Unauthorized
+from .errors import MissingKeyError, Unauthorized
 from .selectors import Selector, any_matches
 
 ALGORITHM = "HS256"
@@ -85,6 +85,8 @@ def _padded(key: str | bytes) -> bytes:
     Whoever owns the key is told once that it is short, with the setting's name; PyJWT would warn with
     every token and without it.
     """
+    if not key:
+        raise MissingKeyError("the key of the token is empty")
     return (key.encode() if isinstance(key, str) else key).ljust(KEY_LENGTH, b"\0")
 
 

@@ -32,7 +32,7 @@ class Update:
     :param topics: at least one; the first is the canonical topic, the others are alternates.
     :param data: the body, any text.
     :param private: only subscribers whose token grants one of the topics get it.
-    :param id: the event id; made up when empty.
+    :param id: the event id, made up by default.
     :param type: the name of the server-sent event, None for ``message``.
     :param retry: the reconnection time for clients, in milliseconds.
     :raises InvalidUpdate: a field breaks a rule of the protocol (`Mercure, Publication`).
@@ -46,12 +46,13 @@ class Update:
     retry: int | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.topics, tuple):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidUpdate("topic", f"is a {type(self.topics).__name__}; give a tuple of topics")
         if not self.topics:
             raise InvalidUpdate("topic", "is missing; an update needs at least one")
         for topic in self.topics:
             _check_topic(topic)
-        if not self.data.isascii():
-            _check_data(self.data)
+        _check_data(self.data)
         _check_id(self.id)
         if self.type is not None:
             _check_type(self.type)
@@ -73,7 +74,11 @@ def _check_topic(topic: object) -> None:
         raise InvalidUpdate("topic", f"{topic!r} {problem}")
 
 
-def _check_data(data: str) -> None:
+def _check_data(data: object) -> None:
+    if not isinstance(data, str):
+        raise InvalidUpdate("data", f"is a {type(data).__name__}; give a text")
+    if data.isascii():
+        return
     try:
         data.encode()
     except UnicodeEncodeError as error:
@@ -92,6 +97,8 @@ def _check_id(event_id: object) -> None:
 def _check_type(name: object) -> None:
     if not isinstance(name, str):
         raise InvalidUpdate("type", f"is a {type(name).__name__}; give the event's name")
+    if not name:
+        raise InvalidUpdate("type", "is empty; leave it out for an event without a name")
     if problem := text_problem(name):
         raise InvalidUpdate("type", f"{name!r} {problem}")
 

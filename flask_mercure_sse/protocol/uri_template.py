@@ -10,8 +10,9 @@ Rules of this room:
 3. Text is read in tokens: a percent-encoded byte (``%41``) is one token, any other character is one.
 
 What an expression matches: a run, even empty, of unreserved characters, percent-encoded bytes and commas;
-``+`` and ``#`` add the reserved characters; named forms (``;``, ``?``, ``&``) add ``=``. An expression with
-an operator other than ``+`` is optional as a whole, with the operator's own first character.
+``+`` and ``#`` add the reserved characters; named forms (``;``, ``?``, ``&``) and exploded variables add
+``=``. An expression with an operator other than ``+`` is optional as a whole, with the operator's own first
+character.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ _NAMED = _VALUE | {"="}
 _RESERVED = _NAMED | frozenset(":/?#[]@!$&'()*+;")
 _SEPARATOR = {".": ".", "/": "/", ";": ";", "?": "&", "&": "&"}
 
-MAX_REMEMBERED_STEPS = 4096
-"""Steps of one template's automaton that are kept; past it they are forgotten and built again."""
+MAX_REMEMBERED = 16384
+"""Positions in the steps of one template's automaton that are kept; past it they are built again."""
 
 
 class _State:
@@ -48,11 +49,22 @@ class _State:
 class UriTemplate:
     """A valid URI template that has at least one expression; make one with :func:`parse`."""
 
-    __slots__ = ("_edges", "_last", "_loops", "_remembered", "_skips", "_start", "_states", "prefix")
+    __slots__ = (
+        "_edges",
+        "_last",
+        "_loops",
+        "_remembered",
+        "_skips",
+        "_start",
+        "_states",
+        "expressions",
+        "prefix",
+    )
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
         """The literal text before the first expression: a topic without it cannot match."""
+        self.expressions = 0
         self._edges: list[list[tuple[str, int]]] = [[]]
         self._loops: list[frozenset[str]] = [frozenset()]
         self._skips: list[list[int]] = [[]]
@@ -80,19 +92,21 @@ class UriTemplate:
             self._advance(token)
 
     def add_expression(self, operator: str, variables: list[str]) -> None:
+        self.expressions += 1
+        explodes = any(name.endswith("*") for name in variables)
         if operator in ("", "+"):
-            self._loops[self._last] |= _RESERVED if operator else _VALUE
+            self._loops[self._last] |= _RESERVED if operator else _NAMED if explodes else _VALUE
             return
         start = self._last
         ends = [start]
-        run = _RESERVED if operator == "#" else _VALUE if operator in "./" else _NAMED
+        run = _RESERVED if operator == "#" else _VALUE if operator in "./" and not explodes else _NAMED
         separator = _SEPARATOR.get(operator, "")
         parts = len(variables) if separator else 1
         for part in range(parts):
             self._advance(separator if part else operator)
             self._loops[self._last] |= run
             ends.append(self._last)
-        if separator and any(name.endswith("*") for name in variables):
+        if separator and explodes:
             self._edges[self._last].append((separator, self._last))
         self._new_position()
         for end in ends:
@@ -138,11 +152,11 @@ class UriTemplate:
             if token in loop or (is_value and loop):
                 reached.add(position)
             reached.update(target for wanted, target in self._edges[position] if wanted == token)
-        if self._remembered >= MAX_REMEMBERED_STEPS:
+        if self._remembered >= MAX_REMEMBERED:
             self._forget()
         following = self._state(reached)
         state.steps[token] = following
-        self._remembered += 1
+        self._remembered += 1 + len(reached)
         return following
 
 

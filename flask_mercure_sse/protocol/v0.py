@@ -23,6 +23,12 @@ SUBSCRIPTIONS_PATH = f"{HUB_PATH}/subscriptions"
 
 MAX_SELECTORS = 1000
 MAX_TOPICS = 1000
+MAX_TEMPLATES = 100
+"""URI templates of one subscriber: unlike exact topics, each costs time with every publication."""
+
+MAX_EXPRESSIONS = 64
+"""Expressions of one URI template that a client may send."""
+
 MAX_SELECTOR_LENGTH = 4096
 """Characters of one selector that a client may send."""
 
@@ -55,8 +61,14 @@ class Mercure0:
                 raise InvalidRequest(f'a parameter "topic" is longer than {MAX_SELECTOR_LENGTH} characters')
             if problem := text_problem(text):
                 raise InvalidRequest(f'the parameter "topic" {problem}')
+        selectors = tuple(map(self.selector, texts))
+        templates = [selector.template for selector in selectors if selector.template]
+        if len(templates) > MAX_TEMPLATES:
+            raise InvalidRequest(f'more than {MAX_TEMPLATES} parameters "topic" are URI templates')
+        if any(template.expressions > MAX_EXPRESSIONS for template in templates):
+            raise InvalidRequest(f'a parameter "topic" has more than {MAX_EXPRESSIONS} expressions')
         return SubscribeRequest(
-            selectors=tuple(map(self.selector, texts)),
+            selectors=selectors,
             last_event_id=last_event_id or first(query, "lastEventID") or None,
         )
 
@@ -110,7 +122,7 @@ class Mercure0:
         return Rights(
             publish=self._granted_selectors(granted, "publish"),
             subscribe=self._granted_selectors(granted, "subscribe"),
-            payload=granted.get("payload"),
+            payload=_payload(granted),
             expires_at=expires_at,
         )
 
@@ -185,6 +197,15 @@ def _described(version: Mercure0, subscription: Subscription, *, active: bool) -
     if subscription.payload is not None:
         described["payload"] = subscription.payload
     return described
+
+
+def _payload(granted: dict[str, object]) -> object:
+    payload = granted.get("payload")
+    try:
+        json.dumps(payload, allow_nan=False)
+    except ValueError as error:
+        raise Unauthorized(f"the claim {CLAIM}.payload has a number that JSON cannot write") from error
+    return payload
 
 
 def _retry(text: str | None) -> int | None:

@@ -36,6 +36,7 @@ class Stream:
         self._backlog: list[bytes] = []
         self._backlog_size = 0
         self._ended = False
+        self._closed = False
         self._changed = threading.Condition()
         self._on_close: Callable[[], None] | None = None
 
@@ -61,6 +62,8 @@ class Stream:
         return self
 
     def __next__(self) -> bytes:
+        if self._closed or self._expired():
+            raise StopIteration
         if not self._opened:
             self._opened = True
             return COMMENT
@@ -75,6 +78,7 @@ class Stream:
     def close(self) -> None:
         """End the stream; a second time does nothing."""
         with self._changed:
+            self._closed = True
             self._end()
             on_close, self._on_close = self._on_close, None
         if on_close:
@@ -86,9 +90,12 @@ class Stream:
         if self._expires_at is not None:
             limit = max(0.0, min(limit, self._expires_at - time.time()))
         arrived = self._changed.wait_for(lambda: bool(self._backlog) or self._ended, limit)
-        if self._expires_at is not None and time.time() >= self._expires_at:
+        if self._expired():
             self._end()
         return arrived
+
+    def _expired(self) -> bool:
+        return self._expires_at is not None and time.time() >= self._expires_at
 
     def _take(self) -> bytes:
         taken = b"".join(self._backlog)

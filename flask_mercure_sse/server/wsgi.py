@@ -109,7 +109,7 @@ class HubFront:
         query = parse_form(request.query_string)
         rights = self._subscriber_rights(request, query)
         wanted = self.hub.version.subscribe_request(
-            query, request.headers.get(self.hub.version.last_event_id_header)
+            query, _from_header(request.headers.get(self.hub.version.last_event_id_header))
         )
         if request.method == "HEAD":
             return Response(content_type=CONTENT_TYPE, headers=STREAM_HEADERS)
@@ -118,7 +118,7 @@ class HubFront:
         stream.open(joined.replay, lambda: self.hub.unsubscribe(joined.subscriber))
         response = Response(stream, content_type=CONTENT_TYPE, headers=STREAM_HEADERS)
         if joined.last_event_id is not None:
-            response.headers[self.hub.version.last_event_id_header] = joined.last_event_id
+            response.headers[self.hub.version.last_event_id_header] = _to_header(joined.last_event_id)
         return response
 
     def _publish(self, request: Request) -> Response:
@@ -165,6 +165,15 @@ class HubFront:
         if len(parts) > 2:
             raise NotFound("the URL has more parts than a selector and a subscriber")
         return parts
+
+
+def _from_header(value: str | None) -> str | None:
+    """Return the text of a header that browsers write in UTF-8 and WSGI hands over as Latin-1."""
+    return value and value.encode("latin-1").decode("utf-8", "replace")
+
+
+def _to_header(text: str) -> str:
+    return text.encode().decode("latin-1")
 
 
 def _rights(authority: Authority, token: str) -> Rights:

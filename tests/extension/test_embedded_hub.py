@@ -107,6 +107,22 @@ def test_a_client_whose_last_event_is_unknown_gets_everything_and_is_told(
     assert "data: kept" in read(response, 1)
 
 
+def test_an_event_id_beyond_ascii_is_found_as_browsers_send_it(app: Flask, configured: Configured) -> None:
+    client, mercure = configured(), mercure_of(app)
+    for number in ("é🎈", "next"):
+        mercure.publish("/a", number, id=number)
+    sent = "é🎈".encode().decode("latin-1")
+    response = client.get(f"{HUB}?topic=/a", headers={"Last-Event-ID": sent})
+    assert response.headers["Last-Event-ID"] == sent
+    assert read(response, 1) == ":\nid: next\ndata: next\n\n"
+
+
+def test_templates_that_would_cost_much_are_refused(configured: Configured) -> None:
+    client = configured()
+    for topics in ("&".join(f"topic=/{number}/{{x}}" for number in range(101)), "topic=" + "{/x}" * 65):
+        assert client.get(f"{HUB}?{topics}").status_code == 400
+
+
 def test_a_client_that_does_not_ask_gets_no_history(app: Flask, configured: Configured) -> None:
     client, mercure = configured(), mercure_of(app)
     mercure.publish("/a", "before")

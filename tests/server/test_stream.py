@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from threading import Thread
 
@@ -121,6 +122,27 @@ def test_stream_that_was_cut_off_stays_cut_off(monkeypatch: pytest.MonkeyPatch) 
     assert list(stream) == []
     stream.deliver(Frame(update(4)))
     assert list(stream) == []
+
+
+def test_subscriber_that_keeps_up_is_never_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mercure 0.x, Publication: what was read does not count."""
+    monkeypatch.setattr(streams, "MAX_BACKLOG", 2 * len(encode(update(1))))
+    stream = opened()
+    for _ in range(20):
+        stream.deliver(Frame(update(1)))
+        stream.deliver(Frame(update(2)))
+        assert ids(next(stream)) == ["1", "2"]
+
+
+def test_stream_that_ended_holds_on_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mercure 0.x, Subscription: its server may be stuck in a write for long, and updates go on."""
+    frames = [Frame(update(number)) for number in range(4)]
+    held = [sys.getrefcount(frame.encoded) for frame in frames]
+    monkeypatch.setattr(streams, "MAX_BACKLOG", 2 * len(frames[0].encoded))
+    stream = opened()
+    for frame in frames:
+        stream.deliver(frame)
+    assert [sys.getrefcount(frame.encoded) for frame in frames] == held
 
 
 @pytest.mark.parametrize("reads_every", [1, 2, 3, 5, 8, 100])

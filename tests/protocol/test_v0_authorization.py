@@ -1,0 +1,180 @@
+"""Mercure 0.x: where a token is found, and what its claims grant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flask_mercure_sse.protocol.errors import Unauthorized
+from flask_mercure_sse.protocol.forms import Fields
+from flask_mercure_sse.protocol.tokens import Rights
+from flask_mercure_sse.protocol.v0 import MAX_SELECTORS, MERCURE_0
+
+NAMESPACED = "https://mercure.rocks/"
+
+
+def granted(rights: Rights) -> tuple[list[str], list[str]]:
+    publish, subscribe = rights.publish, rights.subscribe
+    return [selector.text for selector in publish], [selector.text for selector in subscribe]
+
+
+# Presenting a token
+
+QUERY: Fields = [("topic", "/a"), ("authorization", "of the query")]
+COOKIES = {"mercureAuthorization": "of the cookie", "other": "of another cookie"}
+
+
+def presented(authorization: str | None, query: Fields, cookies: dict[str, str]) -> str | None:
+    return MERCURE_0.token(authorization, query, cookies, MERCURE_0.cookie_name)
+
+
+@pytest.mark.parametrize(
+    ("authorization", "query", "cookies", "token"),
+    [
+        (None, [], {}, None),
+        ("Bearer of the header", QUERY, COOKIES, "of the header"),
+        (None, QUERY, COOKIES, "of the query"),
+        (None, [], COOKIES, "of the cookie"),
+        (None, [], {"other": "of another cookie"}, None),
+        (None, [("authorization", "first"), ("authorization", "second")], {}, "first"),
+        (None, [("Authorization", "x")], {}, None),
+    ],
+)
+def test_header_comes_before_query_before_cookie(
+    authorization: str | None, query: Fields, cookies: dict[str, str], token: str | None
+) -> None:
+    """Mercure 0.x, Authorization."""
+    assert presented(authorization, query, cookies) == token
+
+
+def test_empty_parameter_does_not_let_the_cookie_count() -> None:
+    """Mercure 0.x, Authorization: what is lower is ignored, even if the higher is bad."""
+    assert presented(None, [("authorization", "")], COOKIES) == ""
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
+def test_scheme_is_written_in_any_case(scheme: str) -> None:
+    """Mercure 1.0, Authorization HTTP Header; RFC 9110, Authentication Scheme."""
+    assert presented(f"{scheme} a.b.c", [], {}) == "a.b.c"
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["", " ", "Bearer", "Bearer ", "Bearer   ", "a.b.c", "Basic dTpw", "Bearer:a.b.c", "Bearera.b.c"],
+)
+def test_bad_header_is_refused_whatever_the_query_and_cookie_hold(authorization: str) -> None:
+    """Mercure 0.x, Authorization."""
+    with pytest.raises(Unauthorized):
+        presented(authorization, QUERY, COOKIES)
+
+
+def test_cookie_may_have_another_name_or_not_count() -> None:
+    """Mercure 0.x, Cookie."""
+    assert MERCURE_0.token(None, [], COOKIES, "other") == "of another cookie"
+    assert MERCURE_0.token(None, [], COOKIES, None) is None
+
+
+# Rights
+
+
+def test_claims_grant_selectors_and_carry_a_payload() -> None:
+    """Mercure 0.x, Authorization and Payload."""
+    claims = {"mercure": {"publish": ["*"], "subscribe": ["/books/{id}", "/a"], "payload": {"name": "Ada"}}}
+    rights = MERCURE_0.rights(claims, expires_at=7.0)
+    assert granted(rights) == (["*"], ["/books/{id}", "/a"])
+    assert (rights.payload, rights.expires_at) == ({"name": "Ada"}, 7.0)
+
+
+@pytest.mark.parametrize("payload", [{}, {"a": [1]}, [], ["a"], "text", 0, False, None])
+def test_payload_is_any_json(payload: object) -> None:
+    """Mercure 0.x, Payload."""
+    assert MERCURE_0.rights({"mercure": {"payload": payload}}).payload == payload
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {},
+        {"sub": "u1", "publish": ["*"], "subscribe": ["*"]},
+        {"mercure": {}},
+        {"mercure": {"publish": [], "subscribe": []}},
+        {"mercure": {"publish": None, "subscribe": None}},
+        {"mercure": {"Publish": ["*"]}},
+        {"Mercure": {"publish": ["*"]}},
+    ],
+)
+def test_what_is_not_claimed_is_not_granted(claims: dict[str, Any]) -> None:
+    """Mercure 0.x, Publishers and Subscribers."""
+    assert granted(MERCURE_0.rights(claims)) == ([], [])
+
+
+def test_one_action_does_not_grant_the_other() -> None:
+    """Mercure 0.x, Publishers and Subscribers."""
+    assert granted(MERCURE_0.rights({"mercure": {"publish": ["*"]}})) == (["*"], [])
+    assert granted(MERCURE_0.rights({"mercure": {"subscribe": ["*"]}})) == ([], ["*"])
+
+
+def test_namespaced_claim_replaces_the_short_one() -> None:
+    """Mercure 0.x, Authorization: as deployed hubs do."""
+    claims = {NAMESPACED: {"subscribe": ["/a"]}, "mercure": {"subscribe": ["*"], "publish": ["*"]}}
+    assert granted(MERCURE_0.rights(claims)) == ([], ["/a"])
+    assert granted(MERCURE_0.rights({NAMESPACED: {}, "mercure": {"publish": ["*"]}})) == ([], [])
+
+
+@pytest.mark.parametrize("claim", ["mercure", NAMESPACED])
+@pytest.mark.parametrize("content", [None, 7, True, "publish", ["publish"], [{"publish": ["*"]}]])
+def test_claim_that_is_no_object_refuses_the_token(claim: str, content: object) -> None:
+    """Mercure 0.x, Authorization."""
+    with pytest.raises(Unauthorized):
+        MERCURE_0.rights({claim: content})
+
+
+@pytest.mark.parametrize("action", ["publish", "subscribe"])
+@pytest.mark.parametrize(
+    "selectors",
+    ["*", "", 7, 0, True, False, {}, {"*": "*"}, [7], [None], [["*"]], [{"match": "*"}], ["/a", "/b", None]],
+)
+def test_one_bad_selector_refuses_the_token(action: str, selectors: object) -> None:
+    """Mercure 0.x, Authorization: a token is never believed in part."""
+    with pytest.raises(Unauthorized):
+        MERCURE_0.rights({"mercure": {"publish": ["*"], "subscribe": ["*"], action: selectors}})
+
+
+@pytest.mark.parametrize("action", ["publish", "subscribe"])
+def test_selectors_of_a_token_have_a_largest_number(action: str) -> None:
+    """Mercure 0.x, Authorization: as deployed hubs limit them."""
+    most = [f"/{number}" for number in range(MAX_SELECTORS)]
+    MERCURE_0.rights({"mercure": {action: most}})
+    with pytest.raises(Unauthorized, match=str(MAX_SELECTORS)):
+        MERCURE_0.rights({"mercure": {action: [*most, "/more"]}})
+
+
+def test_grant_of_a_template_covers_the_template_itself() -> None:
+    """Mercure 0.x, Topic Selectors."""
+    rights = MERCURE_0.rights({"mercure": {"subscribe": ["/books/{id}"]}})
+    assert rights.may_read(("/books/{id}",))
+    assert not rights.may_read(("/books/{other}",))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "claims"),
+    [
+        ({}, {}),
+        ({"publish": ["*"]}, {"publish": ["*"]}),
+        ({"subscribe": ["/a"], "payload": 0}, {"subscribe": ["/a"], "payload": 0}),
+        (
+            {"publish": ("/a",), "subscribe": ("/b",), "payload": {"name": "Ada"}},
+            {"publish": ["/a"], "subscribe": ["/b"], "payload": {"name": "Ada"}},
+        ),
+    ],
+)
+def test_claims_that_the_app_makes_grant_what_it_meant(
+    arguments: dict[str, Any], claims: dict[str, Any]
+) -> None:
+    """Mercure 0.x, Authorization."""
+    made = MERCURE_0.claims(**arguments)
+    assert made == {"mercure": claims}
+    rights = MERCURE_0.rights(made)
+    assert granted(rights) == (claims.get("publish", []), claims.get("subscribe", []))
+    assert rights.payload == claims.get("payload")

@@ -38,9 +38,10 @@ class Bound(db.Model):
 
 
 def commit_seconds(model: type[db.Model], rows: int) -> float:
-    """Return the seconds that adding and committing so many rows takes."""
+    """Return the seconds that making and committing so many rows takes; the program keeps their objects."""
     began = time.perf_counter()
-    db.session.add_all([model(title=f"row {number}") for number in range(rows)])
+    added = [model(title=f"row {number}") for number in range(rows)]
+    db.session.add_all(added)
     db.session.commit()
     return time.perf_counter() - began
 
@@ -63,9 +64,7 @@ def main() -> None:
     without, bound = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratio = statistics.median(with_it / without_it for without_it, with_it in pairs)
     per_row = (bound - without) / given.rows * 1e6
-    print(
-        f"without  {without * 1e3:8.2f} ms\nwith     {bound * 1e3:8.2f} ms  ({per_row:.1f} microseconds a row)"
-    )
+    print(f"without  {without * 1e3:8.2f} ms\nwith     {bound * 1e3:8.2f} ms  ({per_row:.1f} us a row)")
     print(f"ratio    {ratio:8.2f}")
 
 

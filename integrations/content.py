@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from flask_mercure_sse.protocol.errors import InvalidUpdate
-from flask_mercure_sse.protocol.update import Update, new_event_id
+from flask_mercure_sse.protocol.ids import new_urn
+from flask_mercure_sse.protocol.update import Update
 
 Encode = Callable[[object], str]
 
@@ -54,7 +55,8 @@ def text_of(data: object, encode: Encode) -> str:
 
     :raises InvalidUpdate: bytes are not UTF-8, or JSON cannot encode the data.
     """
-    data = own_data(data)
+    if not isinstance(data, str):
+        data = own_data(data)
     return data if isinstance(data, str) else encoded(data, encode)
 
 
@@ -111,7 +113,7 @@ def compose(
         topics,
         data,
         bool(private),
-        new_event_id() if id is None else str(id),
+        new_urn() if id is None else str(id),
         cast("str | None", type or None),
         retry,
     )

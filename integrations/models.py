@@ -46,7 +46,7 @@ class ModelBinding(Binding):
             raise BindingError(f"events: {unknown[0]!r} is none; use {', '.join(EVENTS)}")
         super().__init__(signal, outlet, **options)
         self._events = frozenset(events)
-        self._collections: WeakKeyDictionary[type, str] = WeakKeyDictionary()
+        self._collections: dict[type, str] = {}
         self._names_data = options.get("data") is not None
 
     def build(self, outlet: Outlet, sender: Any, arguments: Arguments) -> Any:

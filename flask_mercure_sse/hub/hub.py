@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..protocol.errors import Forbidden, NotFound, Unauthorized
+from ..protocol.ids import new_urn
 from ..protocol.selectors import any_matches
 from ..protocol.tokens import Rights
 from ..protocol.update import Update
@@ -19,7 +20,7 @@ from ..protocol.version import ProtocolVersion, SubscribeRequest
 from .frame import Frame
 from .history import History
 from .router import Router
-from .subscriber import Deliver, Subscriber, new_subscriber_id
+from .subscriber import Deliver, Subscriber
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Hub:
         """
         if rights is None and not self.allow_anonymous:
             raise Unauthorized("anonymous subscribers are not let in")
-        subscriber = Subscriber(request.selectors, rights or Rights(), deliver, new_subscriber_id())
+        subscriber = Subscriber(request.selectors, rights or Rights(), deliver, new_urn())
         with self._lock:
             cursor, missed = None, []
             if request.last_event_id is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from uuid import uuid4
 
 from ..protocol.selectors import Selector
 from ..protocol.subscriptions import Subscription
@@ -22,7 +21,7 @@ class Subscriber:
     :param rights: what its token grants.
     :param deliver: takes each frame that is for it; called under the hub's lock, so it must neither block
         nor raise.
-    :param id: made by the hub, shared by all subscriptions of the connection.
+    :param id: made by the hub, never the client's choice; shared by all subscriptions of the connection.
     """
 
     selectors: tuple[Selector, ...]
@@ -34,8 +33,3 @@ class Subscriber:
     def subscriptions(self) -> list[Subscription]:
         """One subscription for each selector."""
         return [Subscription(selector.text, self.id, self.rights.payload) for selector in self.selectors]
-
-
-def new_subscriber_id() -> str:
-    """Return a fresh id for a subscriber; it is never the client's choice."""
-    return f"urn:uuid:{uuid4()}"

@@ -8,13 +8,18 @@ import unicodedata
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
+def is_plain(text: object) -> bool:
+    """Tell whether `text` is printable ASCII, as most are: clean without a closer look."""
+    return isinstance(text, str) and text.isascii() and text.isprintable()
+
+
 def text_problem(text: str) -> str | None:
     """Say why `text` is not clean text, None when it is.
 
     Clean text has no control character (U+0000-001F, U+007F-009F), no invisible format character
     (category ``Cf``) and can be written as UTF-8 (`Mercure 1.0, Terminology`).
     """
-    if text.isascii() and text.isprintable():
+    if is_plain(text):
         return None
     if found := _CONTROL.search(text):
         return f"has the control character {found[0]!r} (line breaks and the like are not allowed)"

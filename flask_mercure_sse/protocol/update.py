@@ -6,23 +6,16 @@ same checks, so nothing behind it looks again.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 
 from .errors import InvalidUpdate
-from .text import text_problem
+from .ids import new_urn
+from .text import is_plain, text_problem
 
 EARLIEST = "earliest"
 """The reserved event id that asks for the whole history (`Mercure, Reconciliation`)."""
 
 MAX_RETRY = 2**63 - 1
-
-
-def new_event_id() -> str:
-    """Return a fresh event id, ``urn:uuid:`` and a random (version 4) UUID."""
-    digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"urn:uuid:{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +34,7 @@ class Update:
     topics: tuple[str, ...]
     data: str = ""
     private: bool = False
-    id: str = field(default_factory=new_event_id)
+    id: str = field(default_factory=new_urn)
     type: str | None = None
     retry: int | None = None
 
@@ -51,7 +44,8 @@ class Update:
         if not self.topics:
             raise InvalidUpdate("topic", "is missing; an update needs at least one")
         for topic in self.topics:
-            _check_topic(topic)
+            if not (is_plain(topic) and topic):
+                _check_topic(topic)
         _check_data(self.data)
         _check_id(self.id)
         if self.type is not None:

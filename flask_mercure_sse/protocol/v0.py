@@ -8,12 +8,13 @@ from typing import Any, cast
 
 from .errors import Forbidden, InvalidRequest, InvalidUpdate, Unauthorized
 from .forms import Fields, first
+from .ids import new_urn
 from .reserved import is_reserved
 from .selectors import Selector, compile_selector
 from .subscriptions import Subscription, encode_part
 from .text import text_problem
 from .tokens import Claims, Rights
-from .update import Update, new_event_id
+from .update import Update
 from .version import HUB_PATH, SubscribeRequest
 
 CLAIM = "mercure"
@@ -84,7 +85,7 @@ class Mercure0:
             topics,
             data=first(form, "data") or "",
             private=first(form, "private") is not None,
-            id=first(form, "id") or new_event_id(),
+            id=first(form, "id") or new_urn(),
             type=first(form, "type") or None,
             retry=_retry(first(form, "retry")),
         )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
 from typing import Any
-from uuid import RFC_4122, UUID
 
 import pytest
 
 from flask_mercure_sse.protocol.errors import InvalidUpdate
-from flask_mercure_sse.protocol.update import MAX_RETRY, Update, new_event_id
+from flask_mercure_sse.protocol.update import MAX_RETRY, Update
 
 UNCLEAN = [
     "a\nb",
@@ -151,13 +150,3 @@ def test_update_without_an_id_gets_one() -> None:
     first, second = Update(("/books/1",)), Update(("/books/1",))
     assert first.id.startswith("urn:uuid:")
     assert first.id != second.id
-
-
-def test_event_ids_are_random_uuids_and_never_repeat() -> None:
-    """Mercure 1.0, Publication: an opaque id tells nobody when an update was made."""
-    ids = [new_event_id() for _ in range(2000)]
-    assert len(set(ids)) == len(ids)
-    for event_id in ids:
-        uuid = UUID(event_id)
-        assert uuid.urn == event_id
-        assert (uuid.version, uuid.variant) == (4, RFC_4122)

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from blinker import ANY, Signal
 
@@ -66,11 +66,8 @@ class PlainOutlet:
         self.type_is_topic = type_is_topic
 
 
-class Held(NamedTuple):
-    """An update that waits for its transaction."""
-
-    outlet: Outlet
-    update: Update
+Held = tuple[Outlet, Update]
+"""An update that waits for its transaction, and what it will be published through."""
 
 
 _held: ContextVar[list[Held] | None] = ContextVar("held", default=None)
@@ -163,7 +160,7 @@ class Binding:
             if held is None:
                 outlet.publish(update)
             else:
-                held.append(Held(outlet, update))
+                held.append((outlet, update))
         except Exception:
             logger.exception("%r could not publish; the sender goes on", self)
 

@@ -47,7 +47,8 @@ class Update:
             if not (is_plain(topic) and topic):
                 _check_topic(topic)
         _check_data(self.data)
-        _check_id(self.id)
+        if not is_plain(self.id) or self.id[:1] in ("", "#", "e"):
+            _check_id(self.id)
         if self.type is not None:
             _check_type(self.type)
         if self.retry is not None:

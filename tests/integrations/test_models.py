@@ -521,7 +521,9 @@ def test_a_serializer_that_changes_rows_is_heard_out(recorder: Recorder, session
     assert session.get_one(Task, 1).title == "final"
 
 
-def test_a_serializer_that_changes_rows_each_time_comes_to_an_end(recorder: Recorder, session: Session) -> None:
+def test_a_serializer_that_changes_rows_each_time_comes_to_an_end(
+    recorder: Recorder, session: Session
+) -> None:
     def data(task: Task) -> str:
         task.title += "!"
         session.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -15,9 +16,11 @@ from .protocol.selectors import EVERYTHING
 if TYPE_CHECKING:
     from .app_state import AppState
 
-mercure_commands = AppGroup("mercure", help="Tokens, keys and publishing for Mercure.")
+Command = Callable[..., None]
 
-topics_option = click.option(
+mercure_commands: AppGroup = AppGroup("mercure", help="Tokens, keys and publishing for Mercure.")
+
+topics_option: Callable[[Command], Command] = click.option(
     "-t",
     "--topic",
     "topics",

@@ -15,7 +15,7 @@ from .protocol.errors import Unavailable
 from .protocol.version import HUB_PATH
 from .server.wsgi import HubFront
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
 

@@ -24,7 +24,7 @@ from flask_mercure_sse.protocol.update import Update
 from .content import compose, plain_json, sender_options, text_of, topics_of
 from .options import Arguments, Constant, Option, adapt, call_or_value, data_option, option, topic_option
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -128,7 +128,7 @@ class Binding:
         self._computed = {name: made for name, made in others.items() if name not in self._constants}
         self._marshaler = marshaler
         self._callback = callback
-        self.connected = False
+        self.connected: bool = False
 
     def __repr__(self) -> str:
         state = "" if self.connected else " (disconnected)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from blinker import Namespace
+from blinker import NamedSignal, Namespace
 
 Event = Literal["insert", "update", "delete"]
 
@@ -30,7 +30,7 @@ class Change:
     changed: frozenset[str] = frozenset()
 
 
-model_changed = Namespace().signal(
+model_changed: NamedSignal = Namespace().signal(
     "model_changed",
     "Sent for each changed row before its transaction commits, while loading is still allowed. "
     "Sender: the model class. Argument `change`: a Change. What a binding publishes waits for the commit.",

@@ -19,7 +19,7 @@ from .content import encoded, own_data
 from .options import Arguments, Option
 from .signals import publish_signal
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _declared: WeakKeyDictionary[type, list[ModelBinding]] = WeakKeyDictionary()
 _inherited: WeakSet[type] = WeakSet()

@@ -46,7 +46,7 @@ class Constant:
     __slots__ = ("value",)
 
     def __init__(self, value: object) -> None:
-        self.value = value
+        self.value: object = value
 
     def __call__(self, subject: object, arguments: Arguments) -> object:
         return self.value

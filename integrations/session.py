@@ -29,12 +29,12 @@ from .binding import Held, holding
 from .changes import Change, Event, model_changed
 from .models import is_watched
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _FRAMES = "flask_mercure_sse"
 _MAX_REBUILDS = 3
 
-Key = tuple[Mapper[Any], tuple[Any, ...]]
+Key = tuple["Mapper[Any]", tuple[Any, ...]]
 
 
 class Frame:
@@ -47,11 +47,11 @@ class Frame:
         self.held: list[Held] = []
         self.deleted: set[int] = set()
         """Objects whose delete the current flush has recorded already, by id."""
-        self.stale = False
+        self.stale: bool = False
         """Whether changes came that `held` does not show."""
-        self.telling = False
-        self.committing = False
-        self.committed = False
+        self.telling: bool = False
+        self.committing: bool = False
+        self.committed: bool = False
 
     def record(self, key: Key, change: Change) -> None:
         """Take one more change of a row into account."""

@@ -12,7 +12,7 @@ class Frame:
     __slots__ = ("_encoded", "update")
 
     def __init__(self, update: Update) -> None:
-        self.update = update
+        self.update: Update = update
         self._encoded: bytes | None = None
 
     @property

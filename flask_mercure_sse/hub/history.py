@@ -29,7 +29,7 @@ class History:
         self._position = 0
         self._dropped = 0
         """Position of the newest update that is no longer kept."""
-        self.last_event_id = EARLIEST
+        self.last_event_id: str = EARLIEST
         """The id of the newest update, ``earliest`` before the first."""
 
     def append(self, update: Update, *, subscription_event: bool = False) -> None:

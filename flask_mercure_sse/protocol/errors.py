@@ -81,37 +81,37 @@ class InvalidRequest(Refusal):
 class Unauthorized(Refusal):
     """No token where one is needed, or a token that is not valid."""
 
-    status = 401
-    answer = "Unauthorized"
+    status: ClassVar[int] = 401
+    answer: ClassVar[str | None] = "Unauthorized"
 
 
 class Forbidden(Refusal):
     """A valid token without the right that the request needs."""
 
-    status = 403
-    answer = "Forbidden"
+    status: ClassVar[int] = 403
+    answer: ClassVar[str | None] = "Forbidden"
 
 
 class NotFound(Refusal):
     """Nothing is there, or the feature is off."""
 
-    status = 404
-    answer = "Not Found"
+    status: ClassVar[int] = 404
+    answer: ClassVar[str | None] = "Not Found"
 
 
 class MethodNotAllowed(Refusal):
     """The method is not for this URL, or is switched off."""
 
-    status = 405
+    status: ClassVar[int] = 405
 
 
 class ContentTooLarge(Refusal):
     """The body is larger than the hub accepts."""
 
-    status = 413
+    status: ClassVar[int] = 413
 
 
 class Unavailable(Refusal):
     """The hub cannot serve this here; the text says what to run instead."""
 
-    status = 503
+    status: ClassVar[int] = 503

@@ -20,9 +20,9 @@ class Selector:
     __slots__ = ("selects_everything", "template", "text")
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.selects_everything = text == EVERYTHING
-        self.template = uri_template.parse(text) if "{" in text else None
+        self.text: str = text
+        self.selects_everything: bool = text == EVERYTHING
+        self.template: uri_template.UriTemplate | None = uri_template.parse(text) if "{" in text else None
 
     def __repr__(self) -> str:
         return f"<Selector {self.text!r}>"

@@ -62,9 +62,9 @@ class UriTemplate:
     )
 
     def __init__(self, prefix: str) -> None:
-        self.prefix = prefix
+        self.prefix: str = prefix
         """The literal text before the first expression: a topic without it cannot match."""
-        self.expressions = 0
+        self.expressions: int = 0
         self._edges: list[list[tuple[str, int]]] = [[]]
         self._loops: list[frozenset[str]] = [frozenset()]
         self._skips: list[list[int]] = [[]]

@@ -30,7 +30,7 @@ from ..protocol.version import HUB_PATH
 from .cors import Cors
 from .stream import Stream
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 MAX_BODY = 1024 * 1024
 """Bytes of a publish request."""

@@ -30,7 +30,6 @@ class Board:
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        """Begin to start; :meth:`wait_until_ready` waits for the end."""
         port = re.search(r":(\d+)/", self.url)
         settings = {
             "PORT": port[1] if port else "0",
@@ -45,9 +44,6 @@ class Board:
                 stderr=log,
                 text=True,
             )
-
-    def wait_until_ready(self) -> None:
-        assert self._process
         assert self._process.stdout
         line = self._process.stdout.readline()
         found = re.fullmatch(r"Board: (http://127\.0\.0\.1:\d+/)\n", line)

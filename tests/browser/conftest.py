@@ -62,28 +62,11 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="package")
-def boards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iterator[Board]]:
-    """New boards. One is always started ahead, so that it gets ready while the test before it waits."""
-
-    def started() -> Iterator[Board]:
-        while True:
-            ahead.append(Board(tmp_path_factory.mktemp("board")))
-            ahead[-1].start()
-            if len(ahead) > 1:
-                yield ahead.pop(0)
-
-    ahead: list[Board] = []
-    yield started()
-    for board in ahead:
-        board.close()
-
-
 @pytest.fixture
-def board(boards: Iterator[Board]) -> Iterator[Board]:
+def board(tmp_path: Path) -> Iterator[Board]:
     """The board's server, with a new database."""
-    board = next(boards)
-    board.wait_until_ready()
+    board = Board(tmp_path)
+    board.start()
     yield board
     board.close()
 

@@ -94,7 +94,6 @@ def main() -> None:
         board = Board(Path(folder))
         board.start()
         try:
-            board.wait_until_ready()
             browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=QUIET)
             take(browser, board, target)
             browser.close()

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from urllib.parse import quote
 
-import pytest
 import requests
 from playwright.sync_api import APIResponse, Route
 
@@ -174,8 +173,8 @@ def test_of_the_last_free_place_in_a_list_two_windows_get_one(window: Open) -> N
     expect(grace.cards("Doing")).to_have_count(3)
 
 
-@pytest.mark.parametrize("owner", ["Ada", "Zoë O'Neil / {x} 100%"])
-def test_a_private_note_reaches_all_windows_of_its_owner(window: Open, owner: str) -> None:
+def test_a_private_note_reaches_all_windows_of_its_owner_whatever_the_name(window: Open) -> None:
+    owner = "Zoë O'Neil / {x} 100%"
     first = window(owner)
     same_browser, other_browser = window(beside=first), window(owner)
 
@@ -246,7 +245,6 @@ def test_after_a_restart_the_windows_catch_up_without_a_reload(window: Open, boa
     ada.expect_connection("reconnecting")
     board.rename_behind_its_back("Write the release notes", "Changed while nobody looked")
     board.start()
-    board.wait_until_ready()
 
     for one in (ada, grace):
         expect(one.cards("To do").first).to_have_text("Changed while nobody looked")

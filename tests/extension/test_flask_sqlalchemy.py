@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
@@ -17,9 +17,12 @@ Subscribe = Callable[..., Subscriber]
 
 
 @pytest.fixture
-def db(app: Flask) -> SQLAlchemy:
+def db(app: Flask) -> Iterator[SQLAlchemy]:
     app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite://"
-    return SQLAlchemy(app)
+    db = SQLAlchemy(app)
+    yield db
+    with app.app_context():
+        db.engine.dispose()
 
 
 def test_a_request_that_commits_is_heard_and_one_that_fails_is_not(

@@ -417,7 +417,7 @@ def test_a_row_deleted_and_added_in_one_flush_was_updated(recorder: Recorder, se
     session.add(Task(id=1, title="old"))
     session.commit()
     bind(recorder, data=["title"])
-    session.delete(session.get_one(Task, 1))
+    session.delete(session.get(Task, 1))
     session.add(Task(id=1, title="new"))
     session.commit()
     assert recorder.bodies == [{"event": "update", "model": "Task", "id": 1, "data": {"title": "new"}}]
@@ -518,7 +518,7 @@ def test_a_serializer_that_changes_rows_is_heard_out(recorder: Recorder, session
     session.add(Task(id=1, title="first"))
     session.commit()
     assert recorder.bodies[0]["data"] == {"title": "final"}
-    assert session.get_one(Task, 1).title == "final"
+    assert session.query(Task).one().title == "final"
 
 
 def test_a_serializer_that_changes_rows_each_time_comes_to_an_end(
@@ -532,7 +532,7 @@ def test_a_serializer_that_changes_rows_each_time_comes_to_an_end(
     bind(recorder, data=data)
     session.add(Task(id=1, title="more"))
     session.commit()
-    assert recorder.bodies[0]["data"] == session.get_one(Task, 1).title
+    assert recorder.bodies[0]["data"] == session.query(Task).one().title
 
 
 def test_objects_may_be_gone_from_the_program_before_the_commit(recorder: Recorder, session: Session) -> None:

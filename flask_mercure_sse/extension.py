@@ -15,6 +15,7 @@ from .cli import mercure_commands
 from .config import MAKE_A_KEY, MercureConfig
 from .embedded import embed
 from .integrations.binding import Binding, Outlet, PlainOutlet
+from .integrations.changes import model_changed
 from .integrations.content import compose, published, text_of, topic_of, topics_of
 from .integrations.signals import publish_signal as bind_signal
 from .protocol.errors import ConfigurationError, NotFound, SubscriptionsError
@@ -270,26 +271,24 @@ class MercureSSE:
         :param data: what goes under the update's key ``data``; a list of names picks those attributes.
         :param events: which of ``insert``, ``update`` and ``delete``.
         :raises BindingError: an argument cannot work.
+        :raises ConfigurationError: SQLAlchemy is not installed.
         """
         if isinstance(topic, _TYPE):
             return self.model_topic()(topic)
-        try:
-            from .integrations.models import bind_model
-        except ImportError as error:
-            raise ConfigurationError(
-                "model_topic needs SQLAlchemy 2: pip install flask-mercure-sse[sqlalchemy]"
-            ) from error
 
         def bind(model: ModelT) -> ModelT:
-            options = {
-                "topic": topic,
-                "data": data,
-                "events": events,
-                "private": private,
-                "type": type,
-                "when": when,
-            }
-            self._bindings.append(bind_model(self._state, model, **options))
+            binding = bind_signal(
+                self._state,
+                model_changed,
+                topic,
+                data,
+                events=events,
+                private=private,
+                type=type,
+                when=when,
+                sender=model,
+            )
+            self._bindings.append(binding)
             return model
 
         return bind

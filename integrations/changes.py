@@ -1,4 +1,4 @@
-"""A row that changed, and the signal that tells it. Needs no SQLAlchemy until somebody listens."""
+"""A row that changed, and the signal that tells it."""
 
 from __future__ import annotations
 
@@ -35,12 +35,3 @@ model_changed: NamedSignal = Namespace().signal(
     "Sent for each changed row before its transaction commits, while loading is still allowed. "
     "Sender: the model class. Argument `change`: a Change. What a binding publishes waits for the commit.",
 )
-
-
-def _start_tracking(_signal: object, **_connected: object) -> None:
-    from .session import track
-
-    track()
-
-
-model_changed.receiver_connected.connect(_start_tracking)

@@ -6,24 +6,16 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 from urllib.parse import quote
-from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import inspect
-from sqlalchemy.orm import Mapper
-
-from flask_mercure_sse.protocol.errors import BindingError
+from flask_mercure_sse.protocol.errors import BindingError, ConfigurationError
 
 from .binding import Binding, Outlet
 from .changes import EVENTS, Change, model_changed
 from .content import encoded, own_data
 from .options import Arguments, Option
-from .signals import publish_signal
+from .watching import declare
 
 logger: logging.Logger = logging.getLogger(__name__)
-
-_declared: WeakKeyDictionary[type, list[ModelBinding]] = WeakKeyDictionary()
-_inherited: WeakSet[type] = WeakSet()
-"""Models whose base classes' bindings are connected."""
 
 
 class ModelBinding(Binding):
@@ -53,6 +45,11 @@ class ModelBinding(Binding):
         if arguments["change"].event not in self._events:
             return None
         return super().build(outlet, sender, arguments)
+
+    def connect(self, sender: object = None) -> None:
+        super().connect(sender)
+        if sender is None and isinstance(self.sender, type):
+            declare(self.sender, self)
 
     def __call__(self, data: Any) -> Any:
         self._names_data = True
@@ -97,36 +94,25 @@ class ModelBinding(Binding):
             return ""
 
 
-def bind_model(outlet: Callable[[], Outlet], model: type, **options: Any) -> ModelBinding:
-    """Bind a model: each committed change of its rows, and of its subclasses' rows, becomes an update.
-
-    The model need not be mapped yet.
-
-    :param outlet: returns, at each change, what to publish through.
-    :param options: see :class:`ModelBinding`.
-    """
-    binding = publish_signal(outlet, model_changed, sender=model, **options)
-    assert isinstance(binding, ModelBinding)
-    _declared.setdefault(model, []).append(binding)
-    _inherited.clear()
-    return binding
-
-
-def is_watched(model: type) -> bool:
-    """Tell whether anybody listens to a model's changes, after connecting what its base classes declare."""
-    if model not in _inherited:
-        _inherited.add(model)
-        for base in model.__mro__[1:]:
-            for binding in _declared.get(base, ()):
-                if binding.connected:
-                    binding.connect(model)
-    return model_changed.has_receivers_for(model)
-
-
 def _encoded(value: object) -> str:
     return str(value) if type(value) is int else quote(str(value), safe="")
 
 
 def _table_name(model: type) -> str | None:
+    from sqlalchemy import inspect
+    from sqlalchemy.orm import Mapper
+
     mapper = cast("object", inspect(model, raiseerr=False))
     return getattr(mapper.local_table, "name", None) if isinstance(mapper, Mapper) else None
+
+
+@model_changed.receiver_connected.connect
+def _start_tracking(_signal: object, **_connected: object) -> None:
+    """Follow the sessions from the first listener on; without one SQLAlchemy is not even imported."""
+    try:
+        from .session import track
+    except ImportError as error:
+        raise ConfigurationError(
+            "Following models needs SQLAlchemy 2: pip install flask-mercure-sse[sqlalchemy]"
+        ) from error
+    track()

@@ -27,7 +27,7 @@ from flask_mercure_sse.protocol.errors import PublishError
 
 from .binding import Held, holding
 from .changes import Change, Event, model_changed
-from .models import is_watched
+from .watching import is_watched
 
 logger: logging.Logger = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from blinker import ANY, Signal
 
 from .binding import Binding, Outlet, signal_name
 from .changes import model_changed
+from .models import ModelBinding
 
 
 def publish_signal(
@@ -34,12 +35,7 @@ def publish_signal(
         type = signal_name(signal)
     if data is None and signal_kwargs_as_data:
         data = _all_arguments
-    if signal is model_changed:
-        from .models import ModelBinding
-
-        kind = ModelBinding
-    else:
-        kind = Binding
+    kind = ModelBinding if signal is model_changed else Binding
     binding = kind(
         signal,
         outlet,

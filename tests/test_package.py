@@ -122,10 +122,24 @@ print(find_spec("sqlalchemy"))
     assert installed.python(code) == "None"
 
 
+def test_a_model_without_sqlalchemy_names_the_extra(installed: Environment) -> None:
+    code = """
+from flask_mercure_sse import ConfigurationError, MercureSSE
+try:
+    MercureSSE().model_topic(type("Model", (), {}))
+except ConfigurationError as error:
+    print(error)
+"""
+    assert (
+        installed.python(code)
+        == "Following models needs SQLAlchemy 2: pip install flask-mercure-sse[sqlalchemy]"
+    )
+
+
 def test_the_extra_brings_what_models_need(wheel: Path, tmp_path: Path) -> None:
     environment = Environment(tmp_path, f"{wheel}[sqlalchemy]")
 
-    environment.python("import flask_mercure_sse.integrations.models")
+    environment.python("import flask_mercure_sse.integrations.session")
 
 
 def test_the_lowest_versions_that_are_tested_are_the_lowest_that_are_allowed() -> None:

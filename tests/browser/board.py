@@ -47,7 +47,9 @@ class Board:
         assert self._process.stdout
         line = self._process.stdout.readline()
         found = re.fullmatch(r"Board: (http://127\.0\.0\.1:\d+/)\n", line)
-        assert found, f"the board did not start: {line!r} {self.log}"
+        if not found:
+            self.close()
+            raise AssertionError(f"the board did not start: {line!r} {self.log}")
         self.url = found[1]
 
     def stop(self) -> int:
@@ -57,14 +59,15 @@ class Board:
         return self._wait()
 
     def close(self) -> None:
-        """End the server however it is."""
-        if self._process and self._process.poll() is None:
+        """End the server however it is; a second time does nothing."""
+        if self._process:
             self._process.terminate()
             self._wait()
 
     def _wait(self) -> int:
         assert self._process
         with self._process as process:
+            self._process = None
             try:
                 return process.wait(STOP_LIMIT)
             except subprocess.TimeoutExpired:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, SessionTransaction, mapped_column
 
-from flask_mercure_sse.integrations.models import bind_model
+from flask_mercure_sse.integrations.changes import model_changed
+from flask_mercure_sse.integrations.signals import publish_signal
 from tests.integrations.conftest import Recorder
 
 
@@ -133,7 +134,7 @@ def table(engine: Engine) -> Iterator[Engine]:
 @given(st.lists(STEPS, min_size=20, max_size=60))
 def test_a_copy_built_from_the_updates_equals_the_table(table: Engine, steps: list[tuple[Any, ...]]) -> None:
     recorder = Recorder()
-    binding = bind_model(recorder, Row, data=["value"])
+    binding = publish_signal(recorder, model_changed, sender=Row, data=["value"])
     try:
         with Session(table) as session:
             history = History(session, recorder)

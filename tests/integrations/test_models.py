@@ -11,7 +11,6 @@ from sqlalchemy import Column, Engine, ForeignKey, Integer, String, Table
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry, relationship
 
 from flask_mercure_sse.integrations.changes import Change, model_changed
-from flask_mercure_sse.integrations.models import bind_model
 from flask_mercure_sse.integrations.signals import publish_signal
 from flask_mercure_sse.protocol.errors import BindingError, PublishError
 from tests.integrations.conftest import Recorder
@@ -65,7 +64,7 @@ def tables(engine: Engine) -> Iterator[None]:
 
 
 def bind(recorder: Recorder, model: type = Task, **options: Any) -> Any:
-    return bind_model(recorder, model, **options)
+    return publish_signal(recorder, model_changed, sender=model, **options)
 
 
 # What is published

@@ -1,0 +1,43 @@
+"""Which models somebody listens to, by themselves or by a class that they inherit from."""
+
+from __future__ import annotations
+
+from typing import Protocol
+from weakref import WeakKeyDictionary, WeakSet
+
+from .changes import model_changed
+
+
+class Declared(Protocol):
+    """What a base class declares for itself and its subclasses: a binding."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether it listens."""
+        ...
+
+    def connect(self, sender: object = None) -> None:
+        """Listen to one more sender."""
+        ...
+
+
+_declared: WeakKeyDictionary[type, list[Declared]] = WeakKeyDictionary()
+_settled: WeakSet[type] = WeakSet()
+"""Models that listen to all that their base classes declare."""
+
+
+def declare(model: type, binding: Declared) -> None:
+    """Let a model's binding hold for its subclasses, too; the model need not be mapped yet."""
+    _declared.setdefault(model, []).append(binding)
+    _settled.clear()
+
+
+def is_watched(model: type) -> bool:
+    """Tell whether anybody listens to a model's changes, after connecting what its base classes declare."""
+    if model not in _settled:
+        _settled.add(model)
+        for base in model.__mro__[1:]:
+            for binding in _declared.get(base, ()):
+                if binding.connected:
+                    binding.connect(model)
+    return model_changed.has_receivers_for(model)

@@ -22,7 +22,7 @@ from flask_mercure_sse.protocol.errors import BindingError
 from flask_mercure_sse.protocol.update import Update
 
 from .content import compose, plain_json, sender_options, text_of, topics_of
-from .options import Arguments, Constant, Option, adapt, call_or_value, data_option, option, topic_option
+from .options import Arguments, Constant, Option, adapt, call_or_value, data_option, name_option, topic_option
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -91,6 +91,7 @@ class Binding:
     :param signal: the signal.
     :param outlet: returns, at each send, what to publish through.
     :param sender: the sender to listen to; any by default.
+    :raises BindingError: an option cannot work. All are described at ``MercureSSE.publish_signal``.
     """
 
     def __init__(
@@ -119,8 +120,8 @@ class Binding:
         self._when = call_or_value(True if when is None else when)
         others = {
             "private": self._cautious(call_or_value(private)),
-            "id": option("id", id),
-            "type": option("type", type),
+            "id": name_option("id", id),
+            "type": name_option("type", type),
             "retry": call_or_value(retry),
         }
         # What is the same for every send is not asked for at each: commits of many rows are felt.

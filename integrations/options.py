@@ -13,6 +13,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from flask_mercure_sse.protocol.errors import BindingError
+from flask_mercure_sse.protocol.text import text_problem
 
 Arguments = Mapping[str, Any]
 Option = Callable[[Any, Arguments], Any]
@@ -30,6 +31,21 @@ def option(name: str, value: object) -> Option:
     if isinstance(value, str) and _FIELD.search(value):
         return Template(name, value)
     return call_or_value(value)
+
+
+def name_option(name: str, value: object) -> Option:
+    """Return the function of an option whose value must be clean text, such as an id.
+
+    :raises BindingError: a text is not clean, or a template is not valid.
+    """
+    made = option(name, value)
+    return _clean(name, made.value) if isinstance(made, Constant) and isinstance(made.value, str) else made
+
+
+def _clean(name: str, text: str) -> Constant:
+    if problem := text_problem(text):
+        raise BindingError(f"{name}: {text!r} {problem}")
+    return Constant(text)
 
 
 def call_or_value(value: object) -> Option:
@@ -143,9 +159,11 @@ def topic_option(value: object) -> Option:
     if isinstance(value, (list, tuple)):
         parts = [topic_option(part) for part in cast("list[object]", value)]
         return lambda subject, arguments: [part(subject, arguments) for part in parts]
-    if isinstance(value, str) and ("{" in value or "}" in value):
-        return Template("topic", value, encode=True)
-    return call_or_value(value)
+    if not isinstance(value, str):
+        return call_or_value(value)
+    if not value:
+        raise BindingError("topic: is empty; give the URL or name of what changes")
+    return Template("topic", value, encode=True) if "{" in value or "}" in value else _clean("topic", value)
 
 
 def data_option(value: object) -> Option:

@@ -239,7 +239,8 @@ def _tell(frame: Frame) -> None:
         for change in list(frame.changes.values()):
             model = change.model
             if model not in receivers:
-                receivers[model] = list(model_changed.receivers_for(model))
+                # Looked up once, so not by send(), which would do it for each row.
+                receivers[model] = [] if model_changed.is_muted else list(model_changed.receivers_for(model))
             for receiver in receivers[model]:
                 try:
                     receiver(model, change=change)

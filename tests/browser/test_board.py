@@ -136,9 +136,11 @@ def test_a_change_that_is_rolled_back_appears_nowhere(window: Open) -> None:
     ada.add_card("Doing", "Third card")
     expect(grace.cards("Doing")).to_have_text(full)
 
-    ada.add_card("Doing", "One too many")
-    ada.expect_toast("“Doing” is full: it takes 3 cards. Finish one first.")
-    ada.move("Book a room for launch day", "to Doing")
+    with ada.page.expect_response("**/api/cards") as added:
+        ada.add_card("Doing", "One too many")
+    with ada.page.expect_response("**/api/cards/*") as moved:
+        ada.move("Book a room for launch day", "to Doing")
+    assert added.value.status == moved.value.status == 409
     ada.expect_toast("“Doing” is full: it takes 3 cards. Finish one first.")
     ada.add_card("Done", "This one fits")
 
@@ -326,6 +328,7 @@ def test_a_normal_run_leaves_the_consoles_and_the_servers_log_empty(window: Open
 
     ada.add_card("Doing", "A card")
     grace.move("A card", "to Done")
+    expect(ada.cards("Done").last).to_have_text("A card")  # two changes of a row at once would be refused
     ada.rename("A card", "The same card")
     ada.add_note("A note")
     grace.button("New list").click()

@@ -234,6 +234,14 @@ def test_the_signal_itself_can_be_bound_for_all_models(recorder: Recorder, sessi
     assert sorted(recorder.events) == [("insert", "Member", ["red", 1]), ("insert", "Project", 1)]
 
 
+def test_nothing_is_published_while_the_signal_is_muted(recorder: Recorder, session: Session) -> None:
+    bind(recorder)
+    with model_changed.muted():
+        session.add(Task(title="imported"))
+        session.commit()
+    assert recorder.updates == []
+
+
 def test_a_disconnected_binding_publishes_nothing(recorder: Recorder, session: Session) -> None:
     binding = bind(recorder)
     binding.disconnect()

@@ -151,7 +151,7 @@ FAILING: dict[str, dict[str, Any]] = {
     "a template of a method": {"topic": "/orders/{method}"},
     "a serializer": {"data": lambda sender: 1 / 0},
     "data that JSON cannot encode": {"data": lambda sender: object()},
-    "a line break in the type": {"type": "a\nevent: b"},
+    "a line break in the type": {"type": lambda sender: "a\nevent: b"},
     "a callable that asks for what is not sent": {"data": lambda sender, missing: 1},
 }
 
@@ -178,6 +178,10 @@ def test_an_error_while_privacy_is_decided_makes_the_update_private(recorder: Re
     [
         ({"topic": "/x/{a b}"}, "topic: '/x/{a b}' has a brace that is not a field"),
         ({"topic": "/x/{order.__class__}"}, "topic: .* starts with '_'"),
+        ({"topic": ""}, "topic: is empty"),
+        ({"topic": ["/a", "/b\n"]}, "topic: .* control character"),
+        ({"type": "a\nevent: b"}, "type: .* control character"),
+        ({"id": "a\nb"}, "id: .* control character"),
         ({"private": "yes"}, "private: 'yes' is neither bool nor a callable"),
         ({"when": "always"}, "when: 'always' is neither bool nor a callable"),
     ],

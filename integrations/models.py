@@ -67,7 +67,7 @@ class ModelBinding(Binding):
 
     def _collection(self, model: type) -> str:
         declared = self.sender if isinstance(self.sender, type) else model
-        return f"/{_encoded(_table_name(declared) or _table_name(model) or model.__name__)}"
+        return f"/{_encoded(_table_name(model, declared))}"
 
     def _implied_type(self, topics: tuple[str, ...]) -> str:
         # The collection's topic: a page can listen for its name, and not for the name of every row.
@@ -98,12 +98,17 @@ def _encoded(value: object) -> str:
     return str(value) if type(value) is int else quote(str(value), safe="")
 
 
-def _table_name(model: type) -> str | None:
+def _table_name(model: type, declared: type) -> str:
+    """Return the table of the class that declares a binding; the model's own where that has none for it."""
     from sqlalchemy import inspect
     from sqlalchemy.orm import Mapper
 
-    mapper = cast("object", inspect(model, raiseerr=False))
-    return getattr(mapper.local_table, "name", None) if isinstance(mapper, Mapper) else None
+    own = cast("Mapper[Any]", inspect(model))
+    mapper = own
+    while mapper.class_ is not declared and mapper.inherits is not None and not mapper.concrete:
+        mapper = mapper.inherits
+    found = mapper if mapper.class_ is declared else own
+    return getattr(found.local_table, "name", model.__name__)
 
 
 @model_changed.receiver_connected.connect

@@ -5,83 +5,41 @@ Rules of this room (each was found by running SQLAlchemy, see the tests beside i
 1. What a flush changed belongs to the innermost savepoint that is open, or to the root transaction. A
    savepoint's changes join its parent's when it is released and vanish when it is rolled back.
 2. Only ``after_transaction_end`` is certain to come: a session that is closed tells no rollback, and
-   releasing a savepoint tells a commit. So a frame is marked in ``after_commit`` and settled at the end.
+   releasing a savepoint tells a commit. So a change set is marked in ``after_commit`` and settled at the end.
 3. Changes are told in the root's ``before_commit``, after a flush of our own, because that is the last
    moment at which attributes may be loaded. Afterwards only finished updates are kept.
 4. Updates are published when the root transaction has ended: the connection is back in the pool, and
    nothing that happens then can hurt the app's commit.
-5. Nothing in here raises into the app, but for the flush that the app's own commit would have done.
+5. Nothing in here raises into the app, with one exception: a listener's SQL may break the transaction, so
+   that its COMMIT would be a silent rollback. Then the commit fails with the listener's error.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any, cast
 
-from sqlalchemy import event, inspect
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Engine, ExceptionContext, event, inspect, select
+from sqlalchemy.exc import ResourceClosedError, SQLAlchemyError
 from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction
 
 from flask_mercure_sse.protocol.errors import PublishError
 
 from .binding import Held, holding
 from .changes import Change, Event, model_changed
+from .changeset import ChangeSet, Key
 from .watching import is_watched
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-_FRAMES = "flask_mercure_sse"
-_MAX_REBUILDS = 3
+_CHANGE_SETS = "flask_mercure_sse"
+_MAX_TELLS = 3
+"""How often the listeners of one transaction are told anew because they change rows themselves."""
 
-Key = tuple["Mapper[Any]", tuple[Any, ...]]
-
-
-class Frame:
-    """What one transaction or savepoint has changed so far."""
-
-    __slots__ = ("changes", "committed", "committing", "deleted", "held", "stale", "telling")
-
-    def __init__(self) -> None:
-        self.changes: dict[Key, Change] = {}
-        self.held: list[Held] = []
-        self.deleted: set[int] = set()
-        """Objects whose delete the current flush has recorded already, by id."""
-        self.stale: bool = False
-        """Whether changes came that `held` does not show."""
-        self.telling: bool = False
-        self.committing: bool = False
-        self.committed: bool = False
-
-    def record(self, key: Key, change: Change) -> None:
-        """Take one more change of a row into account."""
-        before = self.changes.get(key)
-        merged = change if before is None else merge(before, change)
-        if merged is not None:
-            self.changes[key] = merged  # a row keeps its place: the order is that of first changes
-        else:
-            del self.changes[key]
-        self.stale = True
-
-    def absorb(self, frame: Frame) -> None:
-        """Take over the changes of a savepoint that was released."""
-        for key, change in frame.changes.items():
-            self.record(key, change)
-
-
-def merge(before: Change, after: Change) -> Change | None:
-    """Return what two changes of one row are together, None when they cancel each other."""
-    if before.event == "insert":
-        return None if after.event == "delete" else _as(after, "insert")
-    if after.event == "insert":
-        return _as(after, "update")
-    if before.event == "update" and after.event == "update":
-        return _as(after, "update", before.changed | after.changed)
-    return after
-
-
-def _as(change: Change, event: Event, changed: frozenset[str] = frozenset()) -> Change:
-    return Change(event, change.model, change.object, change.identity, changed)
+Failures = list[tuple[Connection, BaseException]]
+_failures: ContextVar[Failures | None] = ContextVar("failures", default=None)
 
 
 def track() -> None:
@@ -94,30 +52,28 @@ def track() -> None:
         event.listen(Session, "before_commit", _before_commit)
         event.listen(Session, "after_commit", _after_commit)
         event.listen(Session, "after_transaction_end", _after_transaction_end)
+        event.listen(Engine, "handle_error", _note_failure)
 
 
-# Finding frames
-
-
-def _frames(session: Session) -> dict[SessionTransaction, Frame]:
-    return session.info.setdefault(_FRAMES, {})
+# Finding change sets
 
 
 def _current(session: Session) -> SessionTransaction | None:
     return session.get_nested_transaction() or session.get_transaction()
 
 
-def _frame(session: Session) -> Frame | None:
-    """Return the current frame, None where nothing has changed."""
-    frames: dict[SessionTransaction, Frame] | None = session.info.get(_FRAMES)
-    transaction = _current(session) if frames else None
-    return frames.get(transaction) if frames and transaction else None
+def _find(session: Session) -> ChangeSet | None:
+    """Return the current change set, None where nothing has changed."""
+    change_sets: dict[SessionTransaction, ChangeSet] | None = session.info.get(_CHANGE_SETS)
+    transaction = _current(session) if change_sets else None
+    return change_sets.get(transaction) if change_sets and transaction else None
 
 
-def _frame_for_changes(session: Session) -> Frame:
+def _find_or_make(session: Session) -> ChangeSet:
     transaction = _current(session)
     assert transaction is not None, "there is always one in a flush or commit"
-    return _frames(session).setdefault(transaction, Frame())
+    change_sets: dict[SessionTransaction, ChangeSet] = session.info.setdefault(_CHANGE_SETS, {})
+    return change_sets.setdefault(transaction, ChangeSet())
 
 
 # Collecting
@@ -129,23 +85,26 @@ def _before_flush(session: Session, _context: object, _instances: object) -> Non
         return
     for item in session.deleted:
         state = _state(item)
-        if is_watched(state.class_) and state.expired_attributes:
-            try:
-                session.refresh(item)
-            except SQLAlchemyError:
-                logger.debug("A row to be deleted could not be loaded", exc_info=True)
+        if is_watched(state.class_):
+            columns = {attribute.key for attribute in state.mapper.column_attrs}
+            # Only what is missing: a value that the app has set must stay.
+            if missing := columns & state.unloaded:
+                try:
+                    session.refresh(item, attribute_names=missing)
+                except SQLAlchemyError:
+                    logger.debug("A row to be deleted could not be loaded", exc_info=True)
 
 
 def _after_flush(session: Session, _context: object) -> None:
     if not model_changed.receivers:
         return
     changes = list(_flushed(session))
-    frame = _frame_for_changes(session) if changes else _frame(session)
-    if frame is None:
+    change_set = _find_or_make(session) if changes else _find(session)
+    if change_set is None:
         return
-    frame.deleted = {id(item) for item in session.deleted}
+    change_set.deleted = {id(item) for item in session.deleted}
     for key, change in changes:
-        frame.record(key, change)
+        change_set.record(key, change)
 
 
 def _flushed(session: Session) -> Iterator[tuple[Key, Change]]:
@@ -189,17 +148,17 @@ def _persistent_to_deleted(session: Session, item: object) -> None:
     """Record a delete that the unit of work decided itself, such as an orphan's."""
     if not model_changed.receivers or not is_watched(type(item)):
         return
-    frame = _frame_for_changes(session)
-    if id(item) not in frame.deleted:
+    change_set = _find_or_make(session)
+    if id(item) not in change_set.deleted:
         state = _state(item)
-        frame.record(*_change("delete", state.mapper, item, state.identity))
+        change_set.record(*_change("delete", state.mapper, item, state.identity))
 
 
 def _change(
     event: Event, mapper: Mapper[Any], item: object, identity: Any, changed: frozenset[str] = frozenset()
 ) -> tuple[Key, Change]:
-    identity = tuple(identity)
-    return (mapper.base_mapper, identity), Change(event, type(item), item, identity, changed)
+    key = mapper.identity_key_from_primary_key(identity)
+    return key, Change(event, type(item), item, key[1], changed)
 
 
 def _state(item: object) -> InstanceState[Any]:
@@ -213,67 +172,97 @@ def _before_commit(session: Session) -> None:
     if session.in_nested_transaction() or not model_changed.receivers:
         return
     session.flush()
-    frame = _frame_for_changes(session)
-    frame.committing = True
-    for _ in range(_MAX_REBUILDS):
-        if not frame.stale:
-            break
-        _tell(frame)
+    change_set = _find_or_make(session)
+    while change_set.stale and change_set.told < _MAX_TELLS:
+        _tell(change_set)
         session.flush()  # a listener may have changed rows itself
-    frame.stale = False  # one that does so each time has had its turns
+    change_set.stale = False
+    change_set.committing = True
 
 
 def _after_flush_postexec(session: Session, _context: object) -> None:
     """Tell again when something else changed rows while the transaction commits."""
-    frame = _frame(session)
-    if frame is not None and frame.committing and frame.stale and not frame.telling:
-        _tell(frame)
+    change_set = _find(session)
+    if change_set and change_set.committing and change_set.stale and change_set.told < 2 * _MAX_TELLS:
+        _tell(change_set)
 
 
-def _tell(frame: Frame) -> None:
-    frame.stale = False
-    frame.telling = True
-    frame.held = []
+def _tell(change_set: ChangeSet) -> None:
+    change_set.stale = False
+    change_set.told += 1
+    change_set.held = []
     receivers: dict[type, list[Callable[..., Any]]] = {}
-    with holding(frame.held):
-        for change in list(frame.changes.values()):
-            model = change.model
-            if model not in receivers:
-                # Looked up once, so not by send(), which would do it for each row.
-                receivers[model] = [] if model_changed.is_muted else list(model_changed.receivers_for(model))
-            for receiver in receivers[model]:
-                try:
-                    receiver(model, change=change)
-                except Exception:
-                    logger.exception("A receiver of model_changed failed; the commit goes on")
-    frame.telling = False
+    failures: Failures = []
+    token = _failures.set(failures)
+    try:
+        with holding(change_set.held):
+            for change in list(change_set.changes.values()):
+                model = change.model
+                if model not in receivers:
+                    # Looked up once, so not by send(), which would do it for each row.
+                    receivers[model] = (
+                        [] if model_changed.is_muted else list(model_changed.receivers_for(model))
+                    )
+                for receiver in receivers[model]:
+                    _call(receiver, change)
+    finally:
+        _failures.reset(token)
+    for connection, error in failures:
+        if not _usable(connection):
+            change_set.held = []
+            raise error
+
+
+def _call(receiver: Callable[..., Any], change: Change) -> None:
+    try:
+        receiver(change.model, change=change)
+    except Exception:
+        logger.exception("A receiver of model_changed failed; the commit goes on")
+
+
+def _note_failure(context: ExceptionContext) -> None:
+    """Note an error of the database while listeners are told."""
+    failures = _failures.get()
+    if failures is not None and context.connection is not None:
+        failures.append((context.connection, context.sqlalchemy_exception or context.original_exception))
+
+
+def _usable(connection: Connection) -> bool:
+    """Tell whether the transaction of a connection has survived an error: on PostgreSQL it has not."""
+    try:
+        connection.execute(select(1))
+    except ResourceClosedError:
+        return True  # a connection of the listener's own
+    except SQLAlchemyError:
+        return False
+    return True
 
 
 # Settling
 
 
 def _after_commit(session: Session) -> None:
-    frame = _frame(session)
-    if frame is None:
+    change_set = _find(session)
+    if change_set is None:
         return
-    frame.committed = True
-    if frame.stale and not session.in_nested_transaction():
+    change_set.committed = True
+    if change_set.stale and not change_set.committing and not session.in_nested_transaction():
         # The root was committed around an open savepoint; what is loaded can still be told.
-        _tell(frame)
+        _tell(change_set)
 
 
 def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:
-    frames: dict[SessionTransaction, Frame] | None = session.info.get(_FRAMES)
-    frame = frames.pop(transaction, None) if frames else None
-    if frames is None or frame is None or not frame.committed:
+    change_sets: dict[SessionTransaction, ChangeSet] | None = session.info.get(_CHANGE_SETS)
+    change_set = change_sets.pop(transaction, None) if change_sets else None
+    if change_sets is None or change_set is None or not change_set.committed:
         return
     parent = transaction.parent
     while parent is not None and parent.parent is not None and not parent.nested:
         parent = parent.parent
     if parent is None:
-        _publish(frame.held)
+        _publish(change_set.held)
     else:
-        frames.setdefault(parent, Frame()).absorb(frame)
+        change_sets.setdefault(parent, ChangeSet()).absorb(change_set)
 
 
 def _publish(held: list[Held]) -> None:
@@ -281,11 +270,9 @@ def _publish(held: list[Held]) -> None:
         try:
             outlet.publish(update)
         except PublishError as error:
-            lost = len(held) - position
-            if error.status is not None:
-                logger.error("An update of a committed change was not published: %s", error)
-                continue
-            logger.error("%d updates of committed changes were not published: %s", lost, error)
+            logger.error(
+                "%d updates of committed changes were not published: %s", len(held) - position, error
+            )
             return
         except Exception:
             logger.exception("An update of a committed change was not published")

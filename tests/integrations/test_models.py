@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Engine, ForeignKey, Integer, String, Table
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry, relationship
+from sqlalchemy import Column, Engine, ForeignKey, Integer, String, Table, text
+from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    defer,
+    mapped_column,
+    object_session,
+    registry,
+    relationship,
+)
 
 from flask_mercure_sse.integrations.changes import Change, model_changed
 from flask_mercure_sse.integrations.signals import publish_signal
@@ -54,6 +64,17 @@ class Letter(Document):
     id: Mapped[int] = mapped_column(ForeignKey("document.id"), primary_key=True)
     address: Mapped[str] = mapped_column(default="")
     __mapper_args__ = {"polymorphic_identity": "letter"}  # noqa: RUF012
+
+
+class Worker(Base):
+    __tablename__ = "worker"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Manager(Worker):
+    __tablename__ = "manager"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    __mapper_args__ = {"concrete": True}  # noqa: RUF012
 
 
 @pytest.fixture(autouse=True)
@@ -540,6 +561,86 @@ def test_a_serializer_that_changes_rows_each_time_comes_to_an_end(
     session.add(Task(id=1, title="more"))
     session.commit()
     assert recorder.bodies[0]["data"] == session.query(Task).one().title
+
+
+def test_a_serializer_that_changes_its_row_and_leaves_it_to_the_commit(
+    recorder: Recorder, session: Session
+) -> None:
+    def data(task: Task) -> str:
+        task.title += "!"
+        return task.title
+
+    bind(recorder, data=data)
+    session.add(Task(id=1, title="more"))
+    session.commit()
+    assert recorder.bodies[0]["data"] == session.query(Task).one().title
+
+
+def test_sql_of_a_listener_that_breaks_the_transaction_fails_the_commit(
+    recorder: Recorder, session: Session, engine: Engine
+) -> None:
+    """PostgreSQL would answer the COMMIT with a silent rollback, and the update would tell of no row."""
+
+    def data(task: Task) -> Any:
+        return object_session(task).execute(text("select * from no_such_table")).scalar()  # type: ignore[union-attr]
+
+    bind(recorder, data=data)
+    session.add(Task(id=1, title="write"))
+    if engine.dialect.name == "postgresql":
+        with pytest.raises(ProgrammingError, match="no_such_table"):
+            session.commit()
+        session.rollback()
+        expected = []
+    else:
+        session.commit()
+        expected = [("insert", "Task", 1)]
+    assert recorder.events == expected
+    assert session.query(Task).count() == len(expected)
+
+
+def test_sql_of_a_listener_that_fails_in_a_savepoint_of_its_own_does_no_harm(
+    recorder: Recorder, session: Session
+) -> None:
+    def data(task: Task) -> str:
+        try:
+            with session.begin_nested():
+                session.execute(text("select * from no_such_table"))
+        except DBAPIError:
+            return "did without"
+        return "cannot be"
+
+    bind(recorder, data=data)
+    session.add(Task(id=1, title="write"))
+    session.commit()
+    assert recorder.bodies[0]["data"] == "did without"
+
+
+def test_a_value_that_the_app_set_on_a_deleted_object_stays(recorder: Recorder, session: Session) -> None:
+    task = Task(title="write")
+    session.add(task)
+    session.commit()
+    bind(recorder, topic="/by/{secret}", events="delete")
+    task.secret = "alice"
+    session.delete(task)
+    session.commit()
+    assert recorder.topics == [("/by/alice",)]
+
+
+def test_a_deleted_row_finds_its_topic_in_a_deferred_column(recorder: Recorder, session: Session) -> None:
+    session.add(Project(id=1, name="deferred"))
+    session.commit()
+    session.expunge_all()
+    bind(recorder, Project, topic="/projects/{name}")
+    session.delete(session.query(Project).options(defer(Project.name)).one())
+    session.commit()
+    assert recorder.topics == [("/projects/deferred",)]
+
+
+def test_tables_of_concrete_inheritance_do_not_share_rows(recorder: Recorder, session: Session) -> None:
+    bind(recorder, Worker)
+    session.add_all([Worker(id=1), Manager(id=1)])
+    session.commit()
+    assert sorted(recorder.topics) == [("/manager/1", "/manager"), ("/worker/1", "/worker")]
 
 
 def test_objects_may_be_gone_from_the_program_before_the_commit(recorder: Recorder, session: Session) -> None:

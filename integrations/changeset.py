@@ -1,0 +1,63 @@
+"""What one transaction or savepoint has changed so far, one change a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .binding import Held
+from .changes import Change, Event
+
+Key = tuple[Any, ...]
+"""What tells a row from all others: SQLAlchemy's identity key."""
+
+
+class ChangeSet:
+    """The changes of one transaction or savepoint, and the updates that were made of them.
+
+    Rows keep their place: the order is that of first changes.
+    """
+
+    __slots__ = ("changes", "committed", "committing", "deleted", "held", "stale", "told")
+
+    def __init__(self) -> None:
+        self.changes: dict[Key, Change] = {}
+        self.held: list[Held] = []
+        """The updates that wait for the commit."""
+        self.deleted: set[int] = set()
+        """Objects whose delete the current flush has recorded already, by id."""
+        self.stale: bool = False
+        """Whether changes came that `held` does not show."""
+        self.told: int = 0
+        """How often listeners were told."""
+        self.committing: bool = False
+        self.committed: bool = False
+
+    def record(self, key: Key, change: Change) -> None:
+        """Take one more change of a row into account."""
+        before = self.changes.get(key)
+        merged = change if before is None else merge(before, change)
+        if merged is not None:
+            self.changes[key] = merged
+        else:
+            del self.changes[key]
+        self.stale = True
+
+    def absorb(self, other: ChangeSet) -> None:
+        """Take over the changes of a savepoint that was released."""
+        for key, change in other.changes.items():
+            self.record(key, change)
+
+
+def merge(before: Change, after: Change) -> Change | None:
+    """Return what two changes of one row are together, None when they cancel each other."""
+    if before.event == "insert":
+        return None if after.event == "delete" else _as(after, "insert")
+    if after.event == "insert":
+        return _as(after, "update")
+    if before.event == "update" and after.event == "update":
+        return _as(after, "update", before.changed | after.changed)
+    return after
+
+
+def _as(change: Change, event: Event, changed: frozenset[str] = frozenset()) -> Change:
+    return Change(event, change.model, change.object, change.identity, changed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from json import JSONEncoder
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider, JSONProvider
 
-from .config import MAKE_A_KEY, MercureConfig
+from .config import MAKE_A_KEY, MercureConfig, checked_token, checked_url
 from .hub.authority import Authority
 from .hub.hub import Hub
+from .integrations.binding import Outlet, PlainOutlet
 from .protocol.errors import ConfigurationError, MissingKeyError
 from .protocol.tokens import KEY_LENGTH, encode_token
 from .protocol.update import Update
@@ -48,7 +49,9 @@ def encoder_of(provider: JSONProvider) -> Callable[[object], str]:
 def _default_encoder(
     default: Callable[[Any], Any] | None, ensure_ascii: bool, sort_keys: bool
 ) -> Callable[[object], str]:
-    return JSONEncoder(default=default, ensure_ascii=ensure_ascii, sort_keys=sort_keys).encode
+    # NaN is no JSON: browsers could not read it.
+    encoder = JSONEncoder(default=default, ensure_ascii=ensure_ascii, sort_keys=sort_keys, allow_nan=False)
+    return encoder.encode
 
 
 class Keys:
@@ -103,12 +106,12 @@ class AppState:
     instance: MercureSSE
     config: MercureConfig
     version: ProtocolVersion
-    keys: Keys
+    keys: Keys = field(repr=False)
     hub: Hub | None
     embedded: EmbeddedPublisher | None
     connections: Connections
     timeouts: Timeouts
-    app_config: Mapping[str, Any]
+    app_config: Mapping[str, Any] = field(repr=False)
     app: weakref.ref[Flask]
 
     @property
@@ -142,14 +145,31 @@ class AppState:
         return self.config.publisher_jwt or encode_token(claims, self.keys.get("publisher_secret_key"))
 
     def http_publisher(self, hub_url: str, token: str | None = None) -> HttpPublisher:
-        """Return a publisher for any hub, with the app's connections and time limits."""
+        """Return a publisher for any hub, with the app's connections and time limits.
+
+        :param hub_url: the hub's URL; its path may be left out.
+        :param token: another token than the app's own.
+        :raises ConfigurationError: one of the two is not valid.
+        """
+        hub_url = _checked("hub_url", hub_url, checked_url)
+        given = None if token is None else _checked("jwt", token, checked_token)
         return HttpPublisher(
             hub_url,
-            (lambda: token) if token else self.publisher_token,
+            (lambda: given) if given else self.publisher_token,
             version=self.version,
             connections=self.connections,
             timeouts=self.timeouts,
         )
+
+    def elsewhere(self, hub_url: str | None, jwt: str | None, /) -> Outlet:
+        """Return what publishes on another hub or with another token; with neither, the state itself.
+
+        An embedded hub needs no token.
+        """
+        if hub_url is None and (jwt is None or self.hub is not None):
+            return self
+        publisher = self.http_publisher(hub_url or self.hub_url(public=False), jwt)
+        return PlainOutlet(publisher.publish, encode=self.encode, type_is_topic=self.type_is_topic)
 
     def hub_front(self) -> HubFront:
         """Return the HTTP front of the embedded hub."""
@@ -166,6 +186,14 @@ class AppState:
     def _key(self, role: Role) -> Callable[[], str | bytes]:
         keys = self.keys
         return lambda: keys.get(role)
+
+
+def _checked(argument: str, value: str, check: Callable[[str], str]) -> str:
+    try:
+        return check(value)
+    except ValueError as error:
+        shown = "the value" if argument == "jwt" else repr(value)
+        raise ConfigurationError(f"{argument}: {shown} {error}") from error
 
 
 def build_state(app: Flask, instance: MercureSSE, config: MercureConfig) -> AppState:

@@ -16,6 +16,8 @@ DEFAULT_HUB_URL = f"http://localhost:5500{HUB_PATH}"
 """The standalone hub's URL on this machine, used where MERCURE_HUB is False and no hub url is given."""
 
 MAKE_A_KEY = "flask mercure gen-secret-key"
+MAKE_A_KEY_ANYWHERE = 'python -c "import secrets; print(secrets.token_urlsafe(48))"'
+"""For where the app cannot load, so that its commands cannot run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +165,11 @@ def _url(value: object) -> str | Literal[True] | None:
         return None
     if not isinstance(value, str):
         raise ValueError("is not a URL; give one such as " + DEFAULT_HUB_URL)
-    return _checked_url(value)
+    return checked_url(value)
 
 
-def _checked_url(value: str) -> str:
+def checked_url(value: str) -> str:
+    """Return a hub's URL with its path, or raise ValueError with what is wrong."""
     fix = f"give an absolute http or https URL such as {DEFAULT_HUB_URL}"
     try:
         url = urlsplit(value)
@@ -191,7 +194,9 @@ def _text(value: object) -> str:
     return value
 
 
-def _token(value: object) -> str:
+def checked_token(value: object) -> str:
+    """Return a token without the white space around it, or raise ValueError with what is wrong."""
+    value = value.strip() if isinstance(value, str) else value
     if (
         not isinstance(value, str)
         or not value.isprintable()
@@ -205,9 +210,11 @@ def _token(value: object) -> str:
 
 def _secret(value: object) -> str | bytes:
     if not isinstance(value, (str, bytes)) or not value:
-        raise ValueError(f"is not a text or bytes; make a key with: {MAKE_A_KEY}")
+        raise ValueError(f"is not a text or bytes; make a key with: {MAKE_A_KEY_ANYWHERE}")
     if (value.encode() if isinstance(value, str) else value).lstrip().startswith(b"-----BEGIN"):
-        raise ValueError(f"is a PEM file, and HS256 needs a secret of its own; make a key with: {MAKE_A_KEY}")
+        raise ValueError(
+            f"is a PEM file, and HS256 needs a secret of its own; make a key with: {MAKE_A_KEY_ANYWHERE}"
+        )
     return value
 
 
@@ -253,7 +260,7 @@ KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "MERCURE_HUB_URL": ("hub_url", _url),
     "MERCURE_PUBLIC_HUB_URL": ("public_hub_url", _url),
     "MERCURE_HUB": ("hub", _flag),
-    "MERCURE_PUBLISHER_JWT": ("publisher_jwt", _token),
+    "MERCURE_PUBLISHER_JWT": ("publisher_jwt", checked_token),
     "MERCURE_PUBLISHER_SECRET_KEY": ("publisher_secret_key", _secret),
     "MERCURE_SUBSCRIBER_SECRET_KEY": ("subscriber_secret_key", _secret),
     "MERCURE_AUTHZ_COOKIE_NAME": ("authz_cookie_name", _cookie_name),

@@ -28,13 +28,13 @@ INSTEAD = (
 
 def server_problem(environ: Mapping[str, Any]) -> str | None:
     """Say why an embedded hub cannot work under the server that made `environ`, None when it can."""
-    if "SERVER_SOFTWARE" not in environ:
-        return None  # no server: a test client calls the app directly
     if environ.get("wsgi.multiprocess"):
         return (
             "The embedded Mercure hub lives in one process, and this server runs several: an update reaches "
             f"only the subscribers of the process that published it. {INSTEAD}"
         )
+    if "SERVER_SOFTWARE" not in environ and "uwsgi.version" not in environ:
+        return None  # no server: a test client calls the app directly
     if not environ.get("wsgi.multithread") and not _greenlets():
         return (
             "The embedded Mercure hub keeps responses open, and this server's only worker would serve "

@@ -14,7 +14,7 @@ from .app_state import ROLES, AppState, Role, build_state
 from .cli import mercure_commands
 from .config import MAKE_A_KEY, MercureConfig
 from .embedded import embed
-from .integrations.binding import Binding, Outlet, PlainOutlet
+from .integrations.binding import Binding, Outlet
 from .integrations.changes import model_changed
 from .integrations.content import compose, published, text_of, topic_of, topics_of
 from .integrations.signals import publish_signal as bind_signal
@@ -23,10 +23,12 @@ from .protocol.selectors import EVERYTHING
 from .protocol.tokens import KEY_LENGTH, encode_token
 from .protocol.version import HUB_PATH
 from .publishers.http import fetch_subscriptions
-from .publishers.publisher import Publisher
 from .urls import path_of, subscribe_url
 
 EXTENSION = "mercure_sse"
+
+MAX_COOKIE = 4000
+"""Bytes of a token that fits into a cookie with its name and attributes."""
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 PayloadGetter = Callable[[list[str]], Any]
@@ -164,12 +166,9 @@ class MercureSSE:
             retry=retry,
             type_is_topic=state.type_is_topic,
         )
-        return self._publisher(state, hub_url, jwt).publish(update)
-
-    def _publisher(self, state: AppState, hub_url: str | None, jwt: str | None) -> Publisher:
         if hub_url is None and (jwt is None or state.hub is not None):
-            return state.publisher
-        return state.http_publisher(hub_url or state.hub_url(public=False), jwt)
+            return state.publish(update)
+        return state.http_publisher(hub_url or state.hub_url(public=False), jwt).publish(update)
 
     def publish_signal(
         self,
@@ -232,8 +231,11 @@ class MercureSSE:
             when=when,
             sender=sender,
         )
-        self._bindings.append(binding)
+        self._keep(binding)
         return binding
+
+    def _keep(self, binding: Binding) -> None:
+        self._bindings = [*self.bindings, binding]
 
     @overload
     def model_topic(self, topic: ModelT, /) -> ModelT: ...
@@ -288,7 +290,7 @@ class MercureSSE:
                 when=when,
                 sender=model,
             )
-            self._bindings.append(binding)
+            self._keep(binding)
             return model
 
         return bind
@@ -304,11 +306,7 @@ class MercureSSE:
         :param hub_url: another hub than the app's.
         :param jwt: another publisher token than the app's.
         """
-        state = self._state()
-        if hub_url is None and jwt is None:
-            return state
-        publisher = self._publisher(state, hub_url, jwt)
-        return PlainOutlet(publisher.publish, encode=state.encode, type_is_topic=state.type_is_topic)
+        return self._state().elsewhere(hub_url, jwt)
 
     # URLs, tokens and cookies
 
@@ -346,10 +344,11 @@ class MercureSSE:
         Without topics the token is for all. Arguments as for :meth:`hub_url` and
         :meth:`create_subscription_jwt`.
         """
-        granted = _topics(topics)
-        if with_subscriptions:
-            granted += [self.subscription_topic(topic) for topic in granted]
-        return self.hub_url(topics, self.create_subscription_jwt(granted, payload), with_subscriptions)
+        selectors = None if topics is None else _topics(topics)
+        granted = selectors
+        if selectors and with_subscriptions:
+            granted = [*selectors, *map(self.subscription_topic, selectors)]
+        return self.hub_url(selectors, self.create_subscription_jwt(granted, payload), with_subscriptions)
 
     def subscription_topic(self, topic: Any, subscriber: str | None = None) -> str:
         """Return the topic of a subscription's events, of all subscribers' where none is given."""
@@ -358,12 +357,13 @@ class MercureSSE:
     def create_subscription_jwt(self, topics: Any = None, payload: Any = None) -> str:
         """Return a subscriber's token.
 
-        :param topics: one topic or several whose private updates it lets read; all where none are given.
+        :param topics: one topic or several whose private updates it lets read; all where they are left out,
+            none for an empty list. They are selectors: encode what a user may choose in them.
         :param payload: what subscription events show of the subscriber. The payload getter's result is the
             base, which a dictionary given here overlays.
         :raises MissingKeyError: there is no secret to make it with.
         """
-        selectors = _topics(topics) or [EVERYTHING]
+        selectors = [EVERYTHING] if topics is None else _topics(topics)
         if self._payload_getter is not None:
             payload = _overlay(self._payload_getter(selectors), payload)
         return self._token("subscriber_secret_key", subscribe=selectors, payload=payload)
@@ -397,8 +397,14 @@ class MercureSSE:
         :param jwt: a token to use instead of a fresh one.
         :param secure: whether the cookie is for https alone; by default so where the request or the hub is.
         :param options: further options of :meth:`werkzeug.wrappers.Response.set_cookie`.
+        :raises ConfigurationError: the token does not fit into a cookie.
         """
         token = jwt or self.create_subscription_jwt(topics, payload)
+        if len(token) > MAX_COOKIE:
+            raise ConfigurationError(
+                f"topics: their token has {len(token)} bytes, and browsers drop cookies over {MAX_COOKIE}; "
+                "grant URI templates instead of single topics"
+            )
         response.set_cookie(
             self._state().config.authz_cookie_name, token, **self._cookie_options(secure, options)
         )
@@ -431,7 +437,10 @@ class MercureSSE:
         :param topic: only the subscriptions to this topic.
         :param subscriber: only the one of this subscriber; needs `topic`.
         :raises SubscriptionsError: the hub does not tell.
+        :raises ConfigurationError: a subscriber is given without a topic.
         """
+        if subscriber is not None and topic is None:
+            raise ConfigurationError("subscriber: give the topic of the subscription, too")
         state = self._state()
         selector = None if topic is None else topic_of(topic)
         path = state.version.subscriptions_url(selector, subscriber)
@@ -453,7 +462,7 @@ class MercureSSE:
         return self.get_subscriptions(topic)["subscriptions"]
 
     def is_connected(self, topic: Any, **payload: Any) -> bool:
-        """Tell whether somebody follows a topic whose payload has all these items."""
+        """Tell whether somebody follows a topic, by just this selector, whose payload has all these items."""
         return any(_has(subscription.get("payload"), payload) for subscription in self.subscriptions(topic))
 
     # The app

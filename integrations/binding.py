@@ -45,6 +45,10 @@ class Outlet(Protocol):
         """Publish an update."""
         ...
 
+    def elsewhere(self, hub_url: str | None, jwt: str | None, /) -> Outlet:
+        """Return the outlet for another hub or with another token, as a sender's options may ask."""
+        ...
+
 
 class PlainOutlet:
     """An outlet around a callable that publishes, for workers and scripts.
@@ -64,6 +68,9 @@ class PlainOutlet:
         self.publish = publish
         self.encode = encode
         self.type_is_topic = type_is_topic
+
+    def elsewhere(self, hub_url: str | None, jwt: str | None, /) -> Outlet:
+        raise BindingError("hub_url, jwt: there is one way to publish here; leave them out")
 
 
 Held = tuple[Outlet, Update]
@@ -153,20 +160,20 @@ class Binding:
     def receive(self, sender: Any, /, **arguments: Any) -> None:
         """Take one send of the signal."""
         try:
-            outlet = self._outlet()
-            update = self.build(outlet, sender, arguments)
-            if update is None:
+            built = self.build(self._outlet(), sender, arguments)
+            if built is None:
                 return
             held = _held.get()
             if held is None:
+                outlet, update = built
                 outlet.publish(update)
             else:
-                held.append((outlet, update))
+                held.append(built)
         except Exception:
             logger.exception("%r could not publish; the sender goes on", self)
 
-    def build(self, outlet: Outlet, sender: Any, arguments: Arguments) -> Update | None:
-        """Return the update of one send, None when it is none."""
+    def build(self, outlet: Outlet, sender: Any, arguments: Arguments) -> Held | None:
+        """Return the update of one send and what it goes through, None when it is none."""
         subject = self._subject(sender, arguments)
         if not self._when(subject, arguments):
             return None
@@ -184,21 +191,23 @@ class Binding:
             options.update(own)
         if self._callback and self._callback(options) is False:
             return None
-        return self._compose(outlet, options)
+        if "hub_url" in options or "jwt" in options:
+            outlet = outlet.elsewhere(options.get("hub_url"), options.get("jwt"))
+        return outlet, self._compose(outlet, options)
 
     def _compose(self, outlet: Outlet, options: dict[str, Any]) -> Update:
         topics = topics_of(options["topic"])
-        data = topics[0] if options["data"] is None else options["data"]
+        data = topics[0] if options.get("data") is None else options["data"]
         if self._marshaler:
             data = self._marshaler(data)
-        type = options["type"]
+        type = options.get("type")
         return compose(
             topics,
             text_of(data, outlet.encode),
-            private=options["private"],
-            id=options["id"],
+            private=options.get("private", True),
+            id=options.get("id"),
             type=self._implied_type(topics) if type is None and outlet.type_is_topic else type,
-            retry=options["retry"],
+            retry=options.get("retry"),
         )
 
     def _implied_type(self, topics: tuple[str, ...]) -> str:
@@ -226,7 +235,8 @@ class Binding:
 
         def decide(subject: object, arguments: Arguments) -> bool:
             try:
-                return bool(private(subject, arguments))
+                decided = private(subject, arguments)
+                return decided is None or bool(decided)
             except Exception:
                 logger.exception("%r: whether an update is private could not be decided; it is", self)
                 return True

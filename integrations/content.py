@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, cast
 
 from flask_mercure_sse.protocol.errors import InvalidUpdate
 from flask_mercure_sse.protocol.ids import new_urn
 from flask_mercure_sse.protocol.update import Update
+from flask_mercure_sse.protocol.version import HUB_PATH
 
 Encode = Callable[[object], str]
+
+_SEVERAL = (list, tuple, AbstractSet, Iterator)
+"""What holds several topics; a mapping is one object."""
 
 
 def own_topic(item: object) -> str | None:
@@ -22,9 +27,14 @@ def own_topic(item: object) -> str | None:
 
 
 def topic_of(item: object) -> str:
-    """Return the topic of a text or object; an object without one of its own is its ``str()``."""
+    """Return the topic of a text or object; an object without one of its own is its ``str()``.
+
+    :raises InvalidUpdate: the item is None.
+    """
     if isinstance(item, str):
         return item
+    if item is None:
+        raise InvalidUpdate("topic", "is None; give the URL or name of what changed")
     own = own_topic(item)
     return str(item) if own is None else own
 
@@ -33,8 +43,8 @@ def topics_of(topic: object) -> tuple[str, ...]:
     """Return the topics of one item or of several: the first is the canonical topic."""
     if isinstance(topic, str):
         return (topic,)
-    if isinstance(topic, (list, tuple, set, frozenset)):
-        return tuple(map(topic_of, cast("list[object]", topic)))
+    if isinstance(topic, _SEVERAL):
+        return tuple(map(topic_of, cast("Iterable[object]", topic)))
     return (topic_of(topic),)
 
 
@@ -44,7 +54,7 @@ def published(item: object) -> tuple[tuple[str, ...], object]:
     An object is both; without a topic of its own it goes to the name of its class. Of texts the first is
     the data.
     """
-    if isinstance(item, (str, list, tuple, set, frozenset)):
+    if item is None or isinstance(item, (str, *_SEVERAL)):
         topics = topics_of(cast("object", item))
         return topics, topics[0] if topics else ""
     return (own_topic(item) or item.__class__.__name__,), item
@@ -73,7 +83,12 @@ def own_data(data: object) -> object:
     own = None if isinstance(data, type) else getattr(data, "__mercure_sse_data__", None)
     if own is None:
         return data
-    return own_data(own() if callable(own) else own)
+    given: object = own() if callable(own) else own
+    if given is data:
+        raise InvalidUpdate(
+            "data", "__mercure_sse_data__() gives the object itself; give what JSON can encode"
+        )
+    return own_data(given)
 
 
 def encoded(data: object, encode: Encode) -> str:
@@ -107,6 +122,8 @@ def compose(
     :param type_is_topic: whether an update without a type is named after its canonical topic.
     :raises InvalidUpdate: a part breaks a rule of the protocol.
     """
+    if reserved := next((topic for topic in topics if HUB_PATH in topic), None):
+        raise InvalidUpdate("topic", f"{reserved!r} is the hub's own; publish to a topic outside {HUB_PATH}")
     if type is True or (type is None and type_is_topic and topics):
         type = topics[0] if topics else None
     return Update(
@@ -121,7 +138,7 @@ def compose(
 
 def plain_json(data: object) -> str:
     """Return data as JSON, for use without an app."""
-    return json.dumps(data)
+    return json.dumps(data, allow_nan=False)
 
 
 def sender_options(sender: object) -> Mapping[str, Any]:

@@ -79,7 +79,7 @@ class ModelBinding(Binding):
     def _body(self, outlet: Outlet, subject: Any, arguments: Arguments) -> str:
         change: Change = arguments["change"]
         identity = change.identity[0] if len(change.identity) == 1 else list(change.identity)
-        key = str(identity) if type(identity) is int else outlet.encode(identity)
+        key = str(identity) if type(identity) is int else _encoded_key(outlet, identity)
         body = f'{{"event": "{change.event}", "model": "{change.model.__name__}", "id": {key}'
         if self._names_data and change.event != "delete":
             body += self._encoded_data(outlet, subject, arguments)
@@ -92,6 +92,15 @@ class ModelBinding(Binding):
         except Exception:
             logger.exception("%r: no data could be made; the update carries the identity alone", self)
             return ""
+
+
+def _encoded_key(outlet: Outlet, identity: object) -> str:
+    try:
+        return outlet.encode(identity)
+    except (TypeError, ValueError):
+        # A key that JSON does not know is the text that it is in the topic.
+        composite = isinstance(identity, list)
+        return outlet.encode(list(map(str, cast("list[object]", identity))) if composite else str(identity))
 
 
 def _encoded(value: object) -> str:
@@ -116,7 +125,9 @@ def _start_tracking(_signal: object, **_connected: object) -> None:
     """Follow the sessions from the first listener on; without one SQLAlchemy is not even imported."""
     try:
         from .session import track
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name != "sqlalchemy":
+            raise
         raise ConfigurationError(
             "Following models needs SQLAlchemy 2: pip install flask-mercure-sse[sqlalchemy]"
         ) from error

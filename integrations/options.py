@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -158,12 +158,23 @@ def topic_option(value: object) -> Option:
     """Return the function of a topic option: one topic or several, each of any kind."""
     if isinstance(value, (list, tuple)):
         parts = [topic_option(part) for part in cast("list[object]", value)]
-        return lambda subject, arguments: [part(subject, arguments) for part in parts]
+        return lambda subject, arguments: _joined(part(subject, arguments) for part in parts)
     if not isinstance(value, str):
         return call_or_value(value)
     if not value:
         raise BindingError("topic: is empty; give the URL or name of what changes")
     return Template("topic", value, encode=True) if "{" in value or "}" in value else _clean("topic", value)
+
+
+def _joined(parts: Iterable[object]) -> list[object]:
+    """Return the topics of several options, of which each may give none, one or several."""
+    joined: list[object] = []
+    for part in parts:
+        if isinstance(part, (list, tuple)):
+            joined.extend(cast("list[object]", part))
+        elif part is not None:
+            joined.append(part)
+    return joined
 
 
 def data_option(value: object) -> Option:

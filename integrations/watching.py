@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -21,6 +22,7 @@ class Declared(Protocol):
         ...
 
 
+_lock = threading.RLock()
 _declared: WeakKeyDictionary[type, list[Declared]] = WeakKeyDictionary()
 _settled: WeakSet[type] = WeakSet()
 """Models that listen to all that their base classes declare."""
@@ -28,16 +30,20 @@ _settled: WeakSet[type] = WeakSet()
 
 def declare(model: type, binding: Declared) -> None:
     """Let a model's binding hold for its subclasses, too; the model need not be mapped yet."""
-    _declared.setdefault(model, []).append(binding)
-    _settled.clear()
+    with _lock:
+        bindings = _declared.setdefault(model, [])
+        if binding not in bindings:
+            bindings.append(binding)
+        _settled.clear()
 
 
 def is_watched(model: type) -> bool:
     """Tell whether anybody listens to a model's changes, after connecting what its base classes declare."""
     if model not in _settled:
-        _settled.add(model)
-        for base in model.__mro__[1:]:
-            for binding in _declared.get(base, ()):
-                if binding.connected:
-                    binding.connect(model)
+        with _lock:
+            for base in model.__mro__[1:]:
+                for binding in _declared.get(base, ()):
+                    if binding.connected:
+                        binding.connect(model)
+            _settled.add(model)
     return model_changed.has_receivers_for(model)

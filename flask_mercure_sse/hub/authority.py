@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ..protocol.errors import Unauthorized
 from ..protocol.tokens import Rights, decode_token, expiry
 from ..protocol.version import ProtocolVersion
+from .forks import renew_in_children
 
 REMEMBERED_TOKENS = 4096
 
@@ -26,6 +27,7 @@ class Authority:
         self._key = key
         self._verified: dict[_KeyAndToken, Rights] = {}
         self._lock = threading.Lock()
+        renew_in_children(self)
 
     def rights(self, token: str, now: float) -> Rights:
         """Return what a token grants.
@@ -43,6 +45,10 @@ class Authority:
         if rights.expires_at is not None and rights.expires_at <= now:
             raise Unauthorized("the token has expired")
         return rights
+
+    def renew_after_fork(self) -> None:
+        """Begin anew in a forked process."""
+        self._lock = threading.Lock()
 
     def _remember(self, verified: _KeyAndToken, rights: Rights) -> None:
         with self._lock:

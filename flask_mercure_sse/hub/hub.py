@@ -17,6 +17,7 @@ from ..protocol.selectors import any_matches
 from ..protocol.tokens import Rights
 from ..protocol.update import Update
 from ..protocol.version import ProtocolVersion, SubscribeRequest
+from .forks import renew_in_children
 from .frame import Frame
 from .history import History
 from .router import Router
@@ -59,6 +60,7 @@ class Hub:
         self._history = History(history_length)
         self._router = Router()
         self._lock = threading.Lock()
+        renew_in_children(self)
 
     def __repr__(self) -> str:
         return f"<Hub {self.version.name}: {len(self._router)} subscribers>"
@@ -78,6 +80,24 @@ class Hub:
             raise Forbidden("the token does not grant every topic of the update")
         return self.publish(update)
 
+    def admit(self, rights: Rights | None) -> None:
+        """Check that somebody may subscribe at all.
+
+        :raises Unauthorized: there is no token, and anonymous subscribers are not let in.
+        """
+        if rights is None and not self.allow_anonymous:
+            raise Unauthorized("anonymous subscribers are not let in")
+
+    def cursor(self, last_event_id: str) -> str:
+        """Return the id before the first event that a subscriber with this last event id is sent."""
+        with self._lock:
+            return self._history.after(last_event_id)[0]
+
+    def renew_after_fork(self) -> None:
+        """Begin anew in a forked process: subscribers and whoever held the lock are the parent's."""
+        self._lock = threading.Lock()
+        self._router = Router()
+
     def subscribe(self, request: SubscribeRequest, rights: Rights | None, deliver: Deliver) -> Joined:
         """Let a subscriber join.
 
@@ -85,25 +105,26 @@ class Hub:
         :param deliver: takes each later frame, see :class:`Subscriber`.
         :raises Unauthorized: it has no token, and anonymous subscribers are not let in.
         """
-        if rights is None and not self.allow_anonymous:
-            raise Unauthorized("anonymous subscribers are not let in")
+        self.admit(rights)
         subscriber = Subscriber(request.selectors, rights or Rights(), deliver, new_urn())
+        came = self._subscription_events(subscriber, active=True)
         with self._lock:
             cursor, missed = None, []
             if request.last_event_id is not None:
                 cursor, missed = self._history.after(request.last_event_id)
             # Told before it joins: a subscriber is not told of itself.
-            self._tell_subscriptions(subscriber, active=True)
+            self._tell(came)
             self._router.add(subscriber)
         # Matched outside the lock: what is missed is fixed, and a long history must not hold up the others.
         return Joined(subscriber, [update for update in missed if _is_for(subscriber, update)], cursor)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Let a subscriber leave; a second time does nothing."""
+        left = self._subscription_events(subscriber, active=False)
         with self._lock:
             if subscriber in self._router:
                 self._router.remove(subscriber)
-                self._tell_subscriptions(subscriber, active=False)
+                self._tell(left)
 
     def subscriptions(self, selector: str | None = None, subscriber: str | None = None) -> dict[str, Any]:
         """Return the subscription API's document, for somebody who may read it.
@@ -146,11 +167,15 @@ class Hub:
             raise Forbidden("the token does not grant the URL of the subscription API")
         return self.subscriptions(selector, subscriber)
 
-    def _tell_subscriptions(self, subscriber: Subscriber, *, active: bool) -> None:
+    def _subscription_events(self, subscriber: Subscriber, *, active: bool) -> list[Update]:
+        """Return the updates that tell of a subscriber; made outside the lock, they may be many."""
         if not self.tells_subscriptions:
-            return
-        for subscription in subscriber.subscriptions:
-            event = self.version.subscription_update(subscription, active=active)
+            return []
+        tell = self.version.subscription_update
+        return [tell(subscription, active=active) for subscription in subscriber.subscriptions]
+
+    def _tell(self, events: list[Update]) -> None:
+        for event in events:
             self._dispatch(event, subscription_event=True)
 
     def _dispatch(self, update: Update, *, subscription_event: bool = False) -> None:

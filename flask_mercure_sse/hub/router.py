@@ -1,7 +1,8 @@
 """Who gets an update.
 
 Exact topics are found in a dictionary. Each distinct pattern is tried once for each topic, however many
-subscribers share it.
+subscribers share it. Private updates are looked up among those alone who are granted something, so that
+strangers cost them nothing.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ class Router:
     def __init__(self) -> None:
         # Dictionaries instead of sets keep the order in which subscribers came.
         self._subscribers: dict[Subscriber, None] = {}
-        self._by_text: dict[str, dict[Subscriber, None]] = {}
-        self._patterns: dict[str, Selector] = {}
+        self._all = _Index()
+        self._granted = _Index()
 
     def __len__(self) -> int:
         return len(self._subscribers)
@@ -37,34 +38,53 @@ class Router:
     def add(self, subscriber: Subscriber) -> None:
         """Route to a subscriber from now on."""
         self._subscribers[subscriber] = None
-        for selector in subscriber.selectors:
-            self._by_text.setdefault(selector.text, {})[subscriber] = None
-            if selector.selects_everything or selector.template:
-                self._patterns[selector.text] = selector
+        self._all.add(subscriber)
+        if subscriber.rights.subscribe:
+            self._granted.add(subscriber)
 
     def remove(self, subscriber: Subscriber) -> None:
         """Route to a subscriber no longer."""
         del self._subscribers[subscriber]
+        self._all.remove(subscriber)
+        if subscriber.rights.subscribe:
+            self._granted.remove(subscriber)
+
+    def route(self, update: Update) -> Collection[Subscriber]:
+        """Return each subscriber that selected one of the update's topics and may read it, once."""
+        if not update.private:
+            return self._all.find(update.topics)
+        found = self._granted.find(update.topics)
+        return [subscriber for subscriber in found if subscriber.rights.may_read(update.topics)]
+
+
+class _Index:
+    """Subscribers by the texts of their selectors."""
+
+    def __init__(self) -> None:
+        self._by_text: dict[str, dict[Subscriber, None]] = {}
+        self._patterns: dict[str, Selector] = {}
+
+    def add(self, subscriber: Subscriber) -> None:
+        for selector in subscriber.selectors:
+            self._by_text.setdefault(selector.text, {})[subscriber] = None
+            if selector.selects_everything or selector.template:
+                self._patterns.setdefault(selector.text, selector)
+
+    def remove(self, subscriber: Subscriber) -> None:
         for selector in subscriber.selectors:
             followers = self._by_text[selector.text]
-            followers.pop(subscriber)
+            del followers[subscriber]
             if not followers:
                 del self._by_text[selector.text]
                 self._patterns.pop(selector.text, None)
 
-    def route(self, update: Update) -> Collection[Subscriber]:
-        """Return each subscriber that selected one of the update's topics and may read it, once."""
-        if not self._subscribers:
+    def find(self, topics: tuple[str, ...]) -> Collection[Subscriber]:
+        if not self._by_text:
             return ()
-        followers: dict[Subscriber, None] = {}
-        for topic in update.topics:
-            followers.update(self._by_text.get(topic, {}))
+        found: dict[Subscriber, None] = {}
+        for topic in topics:
+            found.update(self._by_text.get(topic, {}))
         for text, selector in self._patterns.items():
-            interested = self._by_text[text]
-            if update.private and not any(subscriber.rights.subscribe for subscriber in interested):
-                continue  # strangers' patterns cost private updates nothing
-            if any(map(selector.matches, update.topics)):
-                followers.update(interested)
-        if update.private:
-            return [subscriber for subscriber in followers if subscriber.rights.may_read(update.topics)]
-        return followers
+            if any(map(selector.matches, topics)):
+                found.update(self._by_text[text])
+        return found

@@ -39,6 +39,8 @@ def _resolved_paths(reference: str, hub_path: str) -> Iterator[str]:
     if special and (scheme or reference.startswith("//")):
         # Any number of slashes, even none, stands before the host.
         yield _after_host(reference.lstrip("/"))
+        if scheme and scheme[1].lower() == "file":
+            yield _after_host(reference[2:])  # of a file the host may be empty
     elif reference.startswith("//"):
         yield _after_host(reference[2:])
     if reference.startswith("/"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 from . import uri_template
 
@@ -34,12 +33,6 @@ class Selector:
             or topic == self.text
             or (self.template is not None and self.template.matches(topic))
         )
-
-
-@lru_cache(maxsize=4096)
-def compile_selector(text: str) -> Selector:
-    """Return the selector of a text; the same object for the same text while it is remembered."""
-    return Selector(text)
 
 
 def any_matches(selectors: Iterable[Selector], topics: Iterable[str]) -> bool:

@@ -95,7 +95,7 @@ class UriTemplate:
         self.expressions += 1
         explodes = any(name.endswith("*") for name in variables)
         if operator in ("", "+"):
-            self._loops[self._last] |= _RESERVED if operator else _NAMED if explodes else _VALUE
+            self._loop(_RESERVED if operator else _NAMED if explodes else _VALUE)
             return
         start = self._last
         ends = [start]
@@ -104,13 +104,17 @@ class UriTemplate:
         parts = len(variables) if separator else 1
         for part in range(parts):
             self._advance(separator if part else operator)
-            self._loops[self._last] |= run
+            self._loop(run)
             ends.append(self._last)
         if separator and explodes:
             self._edges[self._last].append((separator, self._last))
         self._new_position()
         for end in ends:
             self._skips[end].append(self._last)
+
+    def _loop(self, run: frozenset[str]) -> None:
+        # The three runs lie in one another, so two at one place are the larger.
+        self._loops[self._last] = max(self._loops[self._last], run, key=len)
 
     def _new_position(self) -> None:
         self._edges.append([])

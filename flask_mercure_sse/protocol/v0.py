@@ -10,7 +10,7 @@ from .errors import Forbidden, InvalidRequest, InvalidUpdate, Unauthorized
 from .forms import Fields, first
 from .ids import new_urn
 from .reserved import is_reserved
-from .selectors import Selector, compile_selector
+from .selectors import Selector
 from .subscriptions import Subscription, encode_part
 from .text import text_problem
 from .tokens import Claims, Rights
@@ -43,7 +43,7 @@ class Mercure0:
     api_content_type = "application/ld+json"
 
     def selector(self, text: str) -> Selector:
-        return compile_selector(text)
+        return Selector(text)
 
     # Subscribing
 

@@ -9,10 +9,15 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
+import requests.auth
 
 from ..protocol.errors import PublishError, SubscriptionsError
+from ..protocol.text import text_problem
 from ..protocol.update import Update
 from ..protocol.version import ProtocolVersion
+
+MAX_ID = 4096
+"""Characters of an event id that a hub may answer with."""
 
 MAX_ANSWER = 200
 """Characters of a hub's answer that an error repeats."""
@@ -52,6 +57,17 @@ class Connections:
         self._session = None
 
 
+class BearerAuth(requests.auth.AuthBase):
+    """Presents a token; without it requests would look for another in the user's ``.netrc``."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
 class HttpPublisher:
     """Publishes to any Mercure hub; see :class:`~.publisher.Publisher`.
 
@@ -73,6 +89,7 @@ class HttpPublisher:
         self._url = url
         self._token = token
         self._version = version
+        self._shares_connections = connections is not None
         self._connections = connections or Connections()
         self._timeouts = timeouts or Timeouts()
 
@@ -81,7 +98,7 @@ class HttpPublisher:
             response = self._connections.session().post(
                 self._url,
                 data=[(name, value.encode()) for name, value in self._version.publish_form(update)],
-                headers={"Authorization": f"Bearer {self._token()}"},
+                auth=BearerAuth(self._token()),
                 timeout=(self._timeouts.connect, self._timeouts.read),
                 allow_redirects=False,
             )
@@ -89,10 +106,14 @@ class HttpPublisher:
             raise PublishError(self._url, None, _reason(error)) from error
         if not 200 <= response.status_code < 300:
             raise PublishError(self._url, response.status_code, _answer(response))
-        return response.text.strip() or update.id
+        answer = response.text.strip()
+        if len(answer) > MAX_ID or text_problem(answer) or "<" in answer:
+            raise PublishError(self._url, response.status_code, "not with an event id; is it a Mercure hub?")
+        return answer or update.id
 
     def close(self) -> None:
-        self._connections.close()
+        if not self._shares_connections:
+            self._connections.close()
 
 
 def fetch_subscriptions(
@@ -107,7 +128,7 @@ def fetch_subscriptions(
     try:
         response = connections.session().get(
             url,
-            headers={"Authorization": f"Bearer {token}"},
+            auth=BearerAuth(token),
             timeout=(timeouts.connect, timeouts.read),
             allow_redirects=False,
         )

@@ -27,6 +27,9 @@ from .wsgi import HubFront  # noqa: E402
 STOP_TIMEOUT = 1
 """Seconds that open connections get to end when the hub is told to stop."""
 
+PUBLISHER_VARIABLES = ["MERCURE_PUBLISHER_SECRET_KEY", "MERCURE_PUBLISHER_JWT_KEY"]
+SUBSCRIBER_VARIABLES = ["MERCURE_SUBSCRIBER_SECRET_KEY", "MERCURE_SUBSCRIBER_JWT_KEY"]
+
 MAKE_A_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(48))"'
 
 
@@ -40,8 +43,8 @@ class Handler(WSGIHandler):
 @click.command(context_settings={"auto_envvar_prefix": "MERCURE", "show_default": True})
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", default=5500, type=click.IntRange(0, 65535), help="Port; 0 for any free one.")
-@click.option("--publisher-secret", envvar="MERCURE_PUBLISHER_JWT_KEY", help="Secret of publishers' tokens.")
-@click.option("--subscriber-secret", envvar="MERCURE_SUBSCRIBER_JWT_KEY", help="Secret of subscribers' ones.")
+@click.option("--publisher-secret", envvar=PUBLISHER_VARIABLES, help="Secret of publishers' tokens.")
+@click.option("--subscriber-secret", envvar=SUBSCRIBER_VARIABLES, help="Secret of subscribers' tokens.")
 @click.option("--allow-anonymous/--no-allow-anonymous", default=True, help="Show public updates to all.")
 @click.option("--cors-origins", default="*", help="Origins of pages, separated by commas or spaces.")
 @click.option("--subscriptions/--no-subscriptions", default=True, help="Tell who follows what.")
@@ -62,17 +65,20 @@ def main(
     """
     logging.basicConfig(level=logging.INFO if debug else logging.WARNING)
     publisher_key = _secret(publisher_secret, host, "--publisher-secret")
+    subscriber_key = _secret(subscriber_secret, host, "--subscriber-secret")
     hub = Hub(MERCURE_0, allow_anonymous=allow_anonymous, subscriptions=subscriptions)
     front = HubFront(
         hub,
         publishers=_authority(publisher_key),
-        subscribers=_authority(_secret(subscriber_secret, host, "--subscriber-secret")),
+        subscribers=_authority(subscriber_key),
         cors=Cors(tuple(cors_origins.replace(",", " ").split())),
     )
     server = WSGIServer((host, port), front, handler_class=Handler, log=None)
     server.start()
     click.echo(f"Hub: http://{host}:{server.server_port}{HUB_PATH}")
     click.echo(f"Publisher JWT: {encode_token(MERCURE_0.claims(publish=['*']), publisher_key)}")
+    if not subscriber_secret:
+        click.echo(f"Subscriber secret, made up for this run: {subscriber_key}")
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, server.stop, STOP_TIMEOUT)
     server.serve_forever(stop_timeout=STOP_TIMEOUT)

@@ -34,4 +34,4 @@ class Cors:
             return
         response.headers["Access-Control-Allow-Methods"] = METHODS
         response.headers["Access-Control-Allow-Headers"] = REQUEST_HEADERS
-        response.headers["Access-Control-Expose-Headers"] = "Last-Event-ID, Link"
+        response.headers["Access-Control-Expose-Headers"] = "Last-Event-ID"

@@ -26,9 +26,17 @@ class Stream:
 
     :param keepalive_interval: seconds without an update after which a comment is sent, 0 for never.
     :param expires_at: when the subscriber's token expires, in seconds since the epoch.
+    :param join: called when the server begins to read: a response that never gets there, because the app
+        fails on its way, must not leave a subscriber behind.
     """
 
-    def __init__(self, keepalive_interval: float, expires_at: float | None = None) -> None:
+    def __init__(
+        self,
+        keepalive_interval: float,
+        expires_at: float | None = None,
+        join: Callable[[Stream], None] | None = None,
+    ) -> None:
+        self._join = join
         self._keepalive_interval = keepalive_interval
         self._expires_at = expires_at
         self._first: deque[Update] = deque()
@@ -66,6 +74,8 @@ class Stream:
             raise StopIteration
         if not self._opened:
             self._opened = True
+            if self._join:
+                self._join(self)
             return COMMENT
         if self._first:
             return encode(self._first.popleft())
@@ -86,7 +96,7 @@ class Stream:
 
     def _wait(self) -> bool:
         """Wait for a frame or the end; False when it is time for a comment."""
-        limit = self._keepalive_interval or LONGEST_WAIT
+        limit = min(self._keepalive_interval or LONGEST_WAIT, LONGEST_WAIT)
         if self._expires_at is not None:
             limit = max(0.0, min(limit, self._expires_at - time.time()))
         arrived = self._changed.wait_for(lambda: bool(self._backlog) or self._ended, limit)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from urllib.parse import unquote_plus
 
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
 from ..hub.authority import Authority
@@ -111,14 +111,19 @@ class HubFront:
         wanted = self.hub.version.subscribe_request(
             query, _from_header(request.headers.get(self.hub.version.last_event_id_header))
         )
+        self.hub.admit(rights)
         if request.method == "HEAD":
             return Response(content_type=CONTENT_TYPE, headers=STREAM_HEADERS)
-        stream = Stream(self._keepalive_interval, rights.expires_at if rights else None)
-        joined = self.hub.subscribe(wanted, rights, stream.deliver)
-        stream.open(joined.replay, lambda: self.hub.unsubscribe(joined.subscriber))
+
+        def join(stream: Stream) -> None:
+            joined = self.hub.subscribe(wanted, rights, stream.deliver)
+            stream.open(joined.replay, lambda: self.hub.unsubscribe(joined.subscriber))
+
+        stream = Stream(self._keepalive_interval, rights.expires_at if rights else None, join)
         response = Response(stream, content_type=CONTENT_TYPE, headers=STREAM_HEADERS)
-        if joined.last_event_id is not None:
-            response.headers[self.hub.version.last_event_id_header] = _to_header(joined.last_event_id)
+        if wanted.last_event_id is not None:
+            cursor = self.hub.cursor(wanted.last_event_id)
+            response.headers[self.hub.version.last_event_id_header] = _to_header(cursor)
         return response
 
     def _publish(self, request: Request) -> Response:
@@ -192,6 +197,8 @@ def _read_form(request: Request) -> Fields:
         return parse_form(request.get_data(cache=False))
     except RequestEntityTooLarge as error:
         raise ContentTooLarge(f"the body is larger than {MAX_BODY} bytes") from error
+    except (HTTPException, OSError, ValueError) as error:
+        raise InvalidRequest("the body ended early or is badly framed") from error
 
 
 def _refused(request: Request, refusal: Refusal) -> Response:

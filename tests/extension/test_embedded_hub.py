@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -205,6 +206,39 @@ def test_leaving_ends_the_subscription(app: Flask, configured: Configured) -> No
     assert len(mercure_of(app).subscriptions()) == 1
     response.close()
     assert mercure_of(app).subscriptions() == []
+
+
+def test_a_response_that_the_app_drops_leaves_no_subscriber(app: Flask, configured: Configured) -> None:
+    client = configured()
+
+    @app.after_request
+    def fail(response: object) -> object:
+        raise RuntimeError("on its way")
+
+    with pytest.raises(RuntimeError):
+        client.get(f"{HUB}?topic=/a")
+    assert mercure_of(app).subscriptions() == []
+
+
+@pytest.mark.parametrize("environ", [{"wsgi.multiprocess": True}, {"uwsgi.version": b"2"}])
+def test_servers_that_do_not_say_their_name_are_found_out_too(
+    environ: dict[str, object], configured: Configured, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = configured().get(f"{HUB}?topic=/a", environ_overrides=environ)
+    assert response.status_code == 503
+    assert response.text.strip() in caplog.text
+
+
+def test_a_forked_process_publishes_although_its_parent_held_the_lock(
+    app: Flask, configured: Configured
+) -> None:
+    configured()
+    hub = app.extensions["mercure_sse"].hub
+    with hub._lock:
+        child = multiprocessing.get_context("fork").Process(target=mercure_of(app).publish, args=("/a", "x"))
+        child.start()
+    child.join(10)
+    assert child.exitcode == 0
 
 
 # Publishing over HTTP

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
+from blinker import Namespace
 from flask import Flask
 
-from flask_mercure_sse import MercureSSE, PublishError, SubscriptionsError
+from flask_mercure_sse import ConfigurationError, MercureSSE, PublishError, SubscriptionsError
+from flask_mercure_sse.protocol.tokens import encode_token
 from tests.conftest import SECRET
 from tests.server.processes import Server, Stream, free_port, serving
 
@@ -50,6 +53,35 @@ def test_one_update_may_go_to_another_hub_with_another_token(app: Flask, hub: Se
         mercure.publish("/a", "x", jwt=token, hub_url=hub.url + HUB)
         assert stream.next().data == "x"
     assert embedded.subscriptions()["lastEventID"] == "earliest"
+
+
+def test_a_sender_may_have_a_hub_of_its_own(app: Flask, hub: Server) -> None:
+    mercure = MercureSSE(app, publisher_secret_key="p" * 32)
+    signal = Namespace().signal("moved")
+    mercure.publish_signal(signal, "/moved")
+    with closing(Stream(f"{hub.url}{HUB}?topic=/moved")) as stream:
+        signal.send(SimpleNamespace(__mercure_publish__={"hub_url": hub.url, "data": "elsewhere"}))
+        assert stream.next().data == "elsewhere"
+    assert mercure.get_subscriptions()["lastEventID"] == "earliest"
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"hub_url": "nonsense"}, "hub_url: 'nonsense' is not a valid hub URL"),
+        ({"jwt": "two words"}, "jwt: the value is not a JSON Web Token"),
+    ],
+)
+def test_a_hub_or_token_that_cannot_be_is_an_error(
+    options: dict[str, str], problem: str, mercure: MercureSSE
+) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        mercure.publish("/a", "x", **options)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_token_from_a_file_may_end_with_a_line_break(app: Flask, hub: Server) -> None:
+    token = encode_token({"mercure": {"publish": ["*"]}}, "p" * 32)
+    assert MercureSSE(app).publish("/a", "x", id="my-id", jwt=f"{token}\n", hub_url=hub.url) == "my-id"
 
 
 def test_a_token_that_the_hub_does_not_take_is_an_error(app: Flask, hub: Server) -> None:

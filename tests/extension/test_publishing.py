@@ -28,6 +28,11 @@ class Message:
         return {"text": self.text}
 
 
+class Endless:
+    def __mercure_sse_data__(self) -> object:
+        return self
+
+
 class Plain(dict[str, int]):
     """An object without a topic of its own that JSON can encode."""
 
@@ -119,6 +124,9 @@ def test_types_are_topics_where_that_is_configured(app: Flask) -> None:
     [
         ({"topic": ""}, "topic"),
         ({"topic": []}, "topic"),
+        ({"topic": None, "data": "x"}, "topic"),
+        ({"topic": ["/a", None]}, "topic"),
+        ({"topic": "/.well-known/mercure/subscriptions/a/b"}, "topic"),
         ({"topic": "/a\nevent: evil"}, "topic"),
         ({"topic": ["/a", "/b\r"]}, "topic"),
         ({"topic": "/a", "type": "a\rb"}, "type"),
@@ -129,6 +137,8 @@ def test_types_are_topics_where_that_is_configured(app: Flask) -> None:
         ({"topic": "/a", "retry": -1}, "retry"),
         ({"topic": "/a", "data": object()}, "data"),
         ({"topic": "/a", "data": {"set": {1}}}, "data"),
+        ({"topic": "/a", "data": float("nan")}, "data"),
+        ({"topic": "/a", "data": Endless()}, "data"),
         ({"topic": "/a", "data": b"\xff"}, "data"),
         ({"topic": "/a", "data": "\ud800"}, "data"),
     ],
@@ -211,6 +221,13 @@ def test_a_signal_is_bound_to_the_apps_hub_and_listed(
     assert mercure.bindings == (binding,)
     binding.disconnect()
     assert mercure.bindings == ()
+
+
+def test_bindings_that_ended_are_forgotten(mercure: MercureSSE) -> None:
+    signal = Namespace().signal("order-paid")
+    for _ in range(5):
+        mercure.publish_signal(signal).disconnect()
+    assert len(mercure._bindings) <= 1
 
 
 def test_the_extension_object_is_found_on_the_app(app: Flask, mercure: MercureSSE) -> None:

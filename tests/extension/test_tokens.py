@@ -29,10 +29,33 @@ def topics(url: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("given", "subscribe"),
-    [("/a", ["/a"]), (["/a", "/b/{id}"], ["/a", "/b/{id}"]), (None, ["*"]), (("/a",), ["/a"])],
+    [
+        ("/a", ["/a"]),
+        (["/a", "/b/{id}"], ["/a", "/b/{id}"]),
+        (None, ["*"]),
+        (("/a",), ["/a"]),
+        ({"/a": 1}.keys(), ["/a"]),
+        (iter(["/a", "/b"]), ["/a", "/b"]),
+    ],
 )
 def test_a_subscribers_token_grants_its_topics(given: Any, subscribe: list[str], mercure: MercureSSE) -> None:
     assert claims(mercure.create_subscription_jwt(given)) == {"subscribe": subscribe}
+
+
+def test_no_topics_are_no_rights(app: Flask, mercure: MercureSSE) -> None:
+    """A user without projects must not read everybody's."""
+    assert claims(mercure.create_subscription_jwt([])) == {}
+    with app.test_request_context():
+        url = mercure.authentified_hub_url([])
+        cookie = mercure.set_authz_cookie(Response(), topics=[]).headers["Set-Cookie"]
+    assert claims(dict(parse_qsl(urlsplit(url).query))["authorization"]) == {}
+    assert claims(cookie.partition("=")[2].partition(";")[0]) == {}
+
+
+def test_the_apps_state_does_not_show_its_secrets(app: Flask) -> None:
+    MercureSSE(app, subscriber_secret_key="s" * 32, publisher_secret_key="p" * 32)
+    shown = repr(app.extensions["mercure_sse"])
+    assert not [secret for secret in (SECRET, "s" * 32, "p" * 32) if secret in shown]
 
 
 def test_the_payload_getters_result_is_overlaid_by_the_payload(mercure: MercureSSE) -> None:
@@ -140,6 +163,15 @@ def test_a_publishers_token_never_goes_to_a_host_that_a_request_made_up(app: Fla
         pytest.raises(ConfigurationError, match="TRUSTED_HOSTS"),
     ):
         mercure.publish("/a", "x")
+    with (
+        app.test_request_context(base_url="http://127.0.0.1:6379"),
+        pytest.raises(ConfigurationError, match="TRUSTED_HOSTS"),
+    ):
+        mercure.publish("/a", "x")
+    with app.test_request_context(
+        base_url="http://127.0.0.1:6379", environ_overrides={"SERVER_PORT": "6379"}
+    ):
+        assert mercure.hub_base_url(public=False) == f"http://127.0.0.1:6379{HUB}"
     with pytest.raises(ConfigurationError, match="no request"):
         mercure.publish("/a", "x")
     app.config["SERVER_NAME"] = "example.com"
@@ -202,6 +234,12 @@ def test_the_cookies_name_can_be_configured(app: Flask) -> None:
     mercure = MercureSSE(app, authz_cookie_name="push")
     with app.test_request_context():
         assert set_cookie(mercure.set_authz_cookie(Response(), "/a"))[0].startswith("push=")
+
+
+def test_a_token_that_no_cookie_can_hold_is_an_error_with_the_fix(app: Flask, mercure: MercureSSE) -> None:
+    topics = [f"https://example.com/projects/{number}" for number in range(100)]
+    with app.test_request_context(), pytest.raises(ConfigurationError, match=r"topics: .* URI templates"):
+        mercure.set_authz_cookie(Response(), topics)
 
 
 def test_deleting_the_cookie_names_the_same_path(app: Flask, mercure: MercureSSE) -> None:

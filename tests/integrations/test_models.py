@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Column, Engine, ForeignKey, Integer, String, Table, text
@@ -64,6 +65,11 @@ class Letter(Document):
     id: Mapped[int] = mapped_column(ForeignKey("document.id"), primary_key=True)
     address: Mapped[str] = mapped_column(default="")
     __mapper_args__ = {"polymorphic_identity": "letter"}  # noqa: RUF012
+
+
+class Token(Base):
+    __tablename__ = "token"
+    id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
 class Worker(Base):
@@ -158,6 +164,15 @@ def test_a_composite_key_is_a_list_and_each_part_is_encoded(recorder: Recorder, 
     session.commit()
     assert recorder.bodies[0]["id"] == ["a/b?{c}", 7]
     assert recorder.topics == [("/member/a%2Fb%3F%7Bc%7D/7", "/member")]
+
+
+def test_a_key_that_json_does_not_know_is_text(recorder: Recorder, session: Session) -> None:
+    bind(recorder, Token)
+    key = UUID(int=7)
+    session.add(Token(id=key))
+    session.commit()
+    assert recorder.bodies[0]["id"] == str(key)
+    assert recorder.topics == [(f"/token/{key}", "/token")]
 
 
 def test_a_topic_template_is_filled_from_the_row(recorder: Recorder, session: Session) -> None:

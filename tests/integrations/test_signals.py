@@ -167,6 +167,18 @@ def test_nothing_that_goes_wrong_reaches_the_sender(
     assert "could not publish" in caplog.text
 
 
+def test_each_topic_of_a_list_may_give_none_one_or_several(recorder: Recorder, paid: Signal) -> None:
+    bind(recorder, paid, topic=[lambda sender: None, lambda sender: ["/a", "/b"], "/c/{number}"])
+    paid.send(None, number=1)
+    assert recorder.topics == [("/a", "/b", "/c/1")]
+
+
+def test_a_privacy_that_is_not_decided_is_private(recorder: Recorder, paid: Signal) -> None:
+    bind(recorder, paid, private=lambda sender: None)
+    paid.send(None)
+    assert recorder.updates[0].private
+
+
 def test_an_error_while_privacy_is_decided_makes_the_update_private(recorder: Recorder, paid: Signal) -> None:
     bind(recorder, paid, private=lambda sender: 1 / 0)
     paid.send(None)
@@ -233,6 +245,16 @@ def test_a_senders_own_options_count_for_its_own_send_only(recorder: Recorder, p
     ]
     assert recorder.updates[0].id == "own-id"
     assert recorder.updates[1].id != "own-id"
+
+
+def test_a_callback_may_take_options_away(recorder: Recorder, paid: Signal) -> None:
+    def callback(options: dict[str, Any]) -> None:
+        for name in ("data", "type", "id", "retry"):
+            del options[name]
+
+    bind(recorder, paid, callback=callback)
+    paid.send(None)
+    assert recorder.updates[0].data == "order-paid"
 
 
 def test_a_callbacks_changes_count_for_their_own_send_only(recorder: Recorder, paid: Signal) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_mercure_sse.protocol.selectors import any_matches, compile_selector
+from flask_mercure_sse.protocol.selectors import Selector, any_matches
 
 
 @pytest.mark.parametrize(
@@ -44,12 +44,12 @@ from flask_mercure_sse.protocol.selectors import any_matches, compile_selector
 )
 def test_selector_selects_topics(selector: str, topic: str, selected: bool) -> None:
     """Mercure 0.x, Topic Selectors."""
-    assert compile_selector(selector).matches(topic) is selected
+    assert Selector(selector).matches(topic) is selected
 
 
 def test_one_selector_and_one_topic_are_enough() -> None:
     """Mercure 0.x, Subscribers."""
-    selectors = [compile_selector("/books/{id}"), compile_selector("/authors/7")]
+    selectors = [Selector("/books/{id}"), Selector("/authors/7")]
     assert any_matches(selectors, ["/movies/1", "/authors/7"])
     assert any_matches(iter(selectors), iter(["/movies/1", "/authors/7"]))
     assert not any_matches(selectors, ["/movies/1", "/authors/8"])
@@ -57,11 +57,6 @@ def test_one_selector_and_one_topic_are_enough() -> None:
     assert not any_matches([], ["/books/1"])
 
 
-def test_the_same_text_is_compiled_once() -> None:
-    """Mercure 0.x, Topic Selectors: subscribers of one template share its automaton."""
-    assert compile_selector("/books/{id}") is compile_selector("/books/{id}")
-
-
 def test_selector_shows_its_text() -> None:
     """Mercure 0.x, Topic Selectors."""
-    assert repr(compile_selector("/books/{id}")) == "<Selector '/books/{id}'>"
+    assert repr(Selector("/books/{id}")) == "<Selector '/books/{id}'>"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from flask_mercure_sse.protocol.errors import Unauthorized
-from flask_mercure_sse.protocol.selectors import compile_selector
+from flask_mercure_sse.protocol.selectors import Selector
 from flask_mercure_sse.protocol.tokens import ANONYMOUS, Rights, decode_token, encode_token, expiry
 
 KEY = b"a secret that is long enough for HS256"
@@ -236,7 +236,7 @@ def test_number_that_json_does_not_have_is_no_time(text: str) -> None:
 
 def test_every_topic_of_an_update_must_be_granted_to_its_publisher() -> None:
     """Mercure 0.x, Publishers."""
-    rights = Rights(publish=(compile_selector("/books/{id}"), compile_selector("/authors/7")))
+    rights = Rights(publish=(Selector("/books/{id}"), Selector("/authors/7")))
     assert rights.may_publish(("/books/1", "/authors/7"))
     assert not rights.may_publish(("/books/1", "/authors/8"))
     assert not rights.may_read(("/books/1",))
@@ -244,7 +244,7 @@ def test_every_topic_of_an_update_must_be_granted_to_its_publisher() -> None:
 
 def test_one_topic_of_an_update_must_be_granted_to_its_reader() -> None:
     """Mercure 0.x, Subscribers."""
-    rights = Rights(subscribe=(compile_selector("/books/{id}"),))
+    rights = Rights(subscribe=(Selector("/books/{id}"),))
     assert rights.may_read(("/authors/7", "/books/1"))
     assert not rights.may_read(("/authors/7",))
     assert not rights.may_publish(("/books/1",))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
@@ -86,6 +87,25 @@ def test_every_field_of_an_update_is_sent_with_the_token(hub: FakeHub, publisher
 def test_a_hub_without_an_answer_leaves_the_updates_own_id(hub: FakeHub, publisher: HttpPublisher) -> None:
     hub.status, hub.answer = 201, ""
     assert publisher.publish(Update(("/a",), id="my-id")) == "my-id"
+
+
+@pytest.mark.parametrize("answer", ["<html>hello</html>", "two\nlines", "x" * 5000])
+def test_an_answer_that_is_no_event_id_is_an_error(
+    answer: str, hub: FakeHub, publisher: HttpPublisher
+) -> None:
+    hub.answer = answer
+    with pytest.raises(PublishError, match="is it a Mercure hub"):
+        publisher.publish(Update(("/a",)))
+
+
+def test_a_password_of_the_users_netrc_is_not_sent(
+    hub: FakeHub, publisher: HttpPublisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login joe password secret")
+    monkeypatch.setenv("NETRC", str(netrc))
+    publisher.publish(Update(("/a",)))
+    assert hub.requests[0][0] == "Bearer a.b.c"
 
 
 def test_updates_share_one_connection(hub: FakeHub, publisher: HttpPublisher) -> None:

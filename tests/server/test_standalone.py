@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -88,6 +89,31 @@ def test_only_listed_origins_get_credentials(hub: Server) -> None:
 
 def test_a_body_over_the_limit_is_refused(hub: Server) -> None:
     assert publish(hub, {"topic": "/a", "data": "x" * 1_100_000}).status_code == 413
+
+
+def test_a_body_that_ends_early_is_refused(hub: Server) -> None:
+    request = (
+        f"POST {HUB} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"Authorization: {bearer(PUBLISHER, publish=['*'])['Authorization']}\r\nContent-Length: 100\r\n\r\ntopic=/a"
+    )
+    address = hub.url.removeprefix("http://").split(":")
+    with socket.create_connection((address[0], int(address[1])), timeout=10) as connection:
+        connection.sendall(request.encode())
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+    assert "Traceback" not in hub.log
+
+
+def test_secrets_of_the_environment_are_the_apps_and_made_up_ones_are_shown() -> None:
+    port = free_port()
+    command = ("flask_mercure_sse.server", "--port", str(port))
+    with serving(*command, port=port, path=HUB, MERCURE_PUBLISHER_SECRET_KEY=PUBLISHER) as server:
+        assert publish(server, {"topic": "/a"}).status_code == 200
+        secret = server.log.partition("made up for this run: ")[2].splitlines()[0]
+        answer = requests.get(
+            f"{server.url}{HUB}/subscriptions", headers=bearer(secret, subscribe=["*"]), timeout=5
+        )
+    assert answer.status_code == 200
 
 
 def test_it_refuses_to_listen_to_the_world_without_secrets() -> None:

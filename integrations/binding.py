@@ -70,7 +70,9 @@ class PlainOutlet:
         self.type_is_topic = type_is_topic
 
     def elsewhere(self, hub_url: str | None, jwt: str | None, /) -> Outlet:
-        raise BindingError("hub_url, jwt: there is one way to publish here; leave them out")
+        if hub_url is not None or jwt is not None:
+            raise BindingError("hub_url, jwt: there is one way to publish here; leave them out")
+        return self
 
 
 Held = tuple[Outlet, Update]
@@ -187,11 +189,11 @@ class Binding:
         }
         for name, computed in self._computed.items():
             options[name] = computed(subject, arguments)
-        if own := sender_options(sender):
+        own = sender_options(sender)
+        if own or self._callback:
             options.update(own)
-        if self._callback and self._callback(options) is False:
-            return None
-        if "hub_url" in options or "jwt" in options:
+            if self._callback and self._callback(options) is False:
+                return None
             outlet = outlet.elsewhere(options.get("hub_url"), options.get("jwt"))
         return outlet, self._compose(outlet, options)
 

@@ -122,8 +122,9 @@ def compose(
     :param type_is_topic: whether an update without a type is named after its canonical topic.
     :raises InvalidUpdate: a part breaks a rule of the protocol.
     """
-    if reserved := next((topic for topic in topics if HUB_PATH in topic), None):
-        raise InvalidUpdate("topic", f"{reserved!r} is the hub's own; publish to a topic outside {HUB_PATH}")
+    for topic in topics:
+        if HUB_PATH in topic:
+            raise InvalidUpdate("topic", f"{topic!r} is the hub's own; publish to a topic outside {HUB_PATH}")
     if type is True or (type is None and type_is_topic and topics):
         type = topics[0] if topics else None
     return Update(

@@ -126,7 +126,7 @@ class Binding:
         self._outlet = outlet
         self._topic = self._default_topic() if topic is None else topic_option(topic)
         self._data = data_option(data)
-        self._when = call_or_value(True if when is None else when)
+        self._when = None if when is None else call_or_value(when)
         others = {
             "private": self._cautious(call_or_value(private)),
             "id": name_option("id", id),
@@ -177,7 +177,7 @@ class Binding:
     def build(self, outlet: Outlet, sender: Any, arguments: Arguments) -> Held | None:
         """Return the update of one send and what it goes through, None when it is none."""
         subject = self._subject(sender, arguments)
-        if not self._when(subject, arguments):
+        if self._when and not self._when(subject, arguments):
             return None
         topic = self._topic(subject, arguments)
         if not topic:

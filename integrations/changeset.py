@@ -8,7 +8,7 @@ from .binding import Held
 from .changes import Change, Event
 
 Key = tuple[Any, ...]
-"""What tells a row from all others: SQLAlchemy's identity key."""
+"""What tells a row from all others: where its key counts, and the key."""
 
 
 class ChangeSet:

@@ -108,40 +108,62 @@ def _after_flush(session: Session, _context: object) -> None:
 
 
 def _flushed(session: Session) -> Iterator[tuple[Key, Change]]:
-    watched = _WatchedMappers()
+    watched = _WatchedModels()
     # Deletes first: a row that is deleted and added again in one flush is one UPDATE.
     for item in session.deleted:
-        if mapper := watched[type(item)]:
-            yield _change("delete", mapper, item, _state(item).identity)
+        if rows := watched[type(item)]:
+            yield rows.change("delete", item, _state(item).identity)
     for item in session.new:
-        if mapper := watched[type(item)]:
-            yield _change("insert", mapper, item, mapper.primary_key_from_instance(item))
+        if rows := watched[type(item)]:
+            yield rows.change("insert", item, rows.identity_of(item))
     for item in session.dirty:
-        if mapper := watched[type(item)]:
-            yield from _update_of(mapper, item)
+        if rows := watched[type(item)]:
+            yield from _update_of(rows, item)
 
 
-class _WatchedMappers(dict[type, "Mapper[Any] | None"]):
-    """The mapper of each class that somebody listens to, None for the others; asked once a flush."""
+class _Rows:
+    """How the rows of one model are told apart.
 
-    def __missing__(self, model: type) -> Mapper[Any] | None:
-        self[model] = inspect(model) if is_watched(model) else None
+    :param mapper: the model's mapper.
+    """
+
+    def __init__(self, mapper: Mapper[Any]) -> None:
+        self.columns = [attribute.key for attribute in mapper.column_attrs]
+        self._model = mapper.class_
+        self._keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
+        # Tables that inherit share their keys, unless each is complete by itself.
+        self._space = mapper if mapper.concrete else mapper.base_mapper
+
+    def identity_of(self, item: object) -> tuple[Any, ...]:
+        """Return the primary key of an object as it is now."""
+        return tuple([getattr(item, key) for key in self._keys])
+
+    def change(
+        self, event: Event, item: object, identity: Any, changed: frozenset[str] = frozenset()
+    ) -> tuple[Key, Change]:
+        """Return what happened to a row, behind the key that tells the row from all others."""
+        return (self._space, identity), Change(event, self._model, item, identity, changed)
+
+
+class _WatchedModels(dict[type, "_Rows | None"]):
+    """The rows of each class that somebody listens to, None for the others; asked once a flush."""
+
+    def __missing__(self, model: type) -> _Rows | None:
+        self[model] = _Rows(inspect(model)) if is_watched(model) else None
         return self[model]
 
 
-def _update_of(mapper: Mapper[Any], item: object) -> Iterator[tuple[Key, Change]]:
+def _update_of(rows: _Rows, item: object) -> Iterator[tuple[Key, Change]]:
     state = _state(item)
-    changed = frozenset(
-        attribute.key for attribute in mapper.column_attrs if state.attrs[attribute.key].history.has_changes()
-    )
+    changed = frozenset(name for name in rows.columns if state.attrs[name].history.has_changes())
     if not changed:
         return
-    identity = tuple(mapper.primary_key_from_instance(item))
+    identity = rows.identity_of(item)
     if identity == state.identity:
-        yield _change("update", mapper, item, identity, changed)
+        yield rows.change("update", item, identity, changed)
     else:
-        yield _change("delete", mapper, item, state.identity)
-        yield _change("insert", mapper, item, identity)
+        yield rows.change("delete", item, state.identity)
+        yield rows.change("insert", item, identity)
 
 
 def _persistent_to_deleted(session: Session, item: object) -> None:
@@ -151,14 +173,7 @@ def _persistent_to_deleted(session: Session, item: object) -> None:
     change_set = _find_or_make(session)
     if id(item) not in change_set.deleted:
         state = _state(item)
-        change_set.record(*_change("delete", state.mapper, item, state.identity))
-
-
-def _change(
-    event: Event, mapper: Mapper[Any], item: object, identity: Any, changed: frozenset[str] = frozenset()
-) -> tuple[Key, Change]:
-    key = mapper.identity_key_from_primary_key(identity)
-    return key, Change(event, type(item), item, key[1], changed)
+        change_set.record(*_Rows(state.mapper).change("delete", item, state.identity))
 
 
 def _state(item: object) -> InstanceState[Any]:

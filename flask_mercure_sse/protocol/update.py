@@ -44,9 +44,10 @@ class Update:
         if not self.topics:
             raise InvalidUpdate("topic", "is missing; an update needs at least one")
         for topic in self.topics:
-            if not (is_plain(topic) and topic):
+            if not topic or not is_plain(topic):
                 _check_topic(topic)
-        _check_data(self.data)
+        if not (isinstance(self.data, str) and self.data.isascii()):  # pyright: ignore[reportUnnecessaryIsInstance]
+            _check_data(self.data)
         if not is_plain(self.id) or self.id[:1] in ("", "#", "e"):
             _check_id(self.id)
         if self.type is not None:
@@ -72,8 +73,6 @@ def _check_topic(topic: object) -> None:
 def _check_data(data: object) -> None:
     if not isinstance(data, str):
         raise InvalidUpdate("data", f"is a {type(data).__name__}; give a text")
-    if data.isascii():
-        return
     try:
         data.encode()
     except UnicodeEncodeError as error:

@@ -15,7 +15,7 @@ from flask.json.provider import DefaultJSONProvider, JSONProvider
 from .config import MAKE_A_KEY, MercureConfig, checked_token, checked_url
 from .hub.authority import Authority
 from .hub.hub import Hub
-from .integrations.binding import Outlet, PlainOutlet
+from .integrations.binding import Outlet
 from .protocol.errors import ConfigurationError, MissingKeyError
 from .protocol.tokens import KEY_LENGTH, encode_token
 from .protocol.update import Update
@@ -168,8 +168,7 @@ class AppState:
         """
         if hub_url is None and (jwt is None or self.hub is not None):
             return self
-        publisher = self.http_publisher(hub_url or self.hub_url(public=False), jwt)
-        return PlainOutlet(publisher.publish, encode=self.encode, type_is_topic=self.type_is_topic)
+        return _Elsewhere(self, hub_url, jwt)
 
     def hub_front(self) -> HubFront:
         """Return the HTTP front of the embedded hub."""
@@ -186,6 +185,24 @@ class AppState:
     def _key(self, role: Role) -> Callable[[], str | bytes]:
         keys = self.keys
         return lambda: keys.get(role)
+
+
+class _Elsewhere:
+    """The outlet of an app for another hub than its own, or with another token."""
+
+    def __init__(self, state: AppState, hub_url: str | None, jwt: str | None) -> None:
+        self._state = state
+        self._hub_url = hub_url
+        self._jwt = jwt
+        self._publisher = state.http_publisher(hub_url or state.hub_url(public=False), jwt)
+        self.encode = state.encode
+        self.type_is_topic: bool = state.type_is_topic
+
+    def publish(self, update: Update, /) -> str:
+        return self._publisher.publish(update)
+
+    def elsewhere(self, hub_url: str | None, jwt: str | None, /) -> Outlet:
+        return self._state.elsewhere(hub_url or self._hub_url, jwt or self._jwt)
 
 
 def _checked(argument: str, value: str, check: Callable[[str], str]) -> str:

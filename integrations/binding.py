@@ -18,11 +18,11 @@ from typing import Any, Protocol, TypeVar
 
 from blinker import ANY, Signal
 
-from flask_mercure_sse.protocol.errors import BindingError
+from flask_mercure_sse.protocol.errors import BindingError, InvalidUpdate
 from flask_mercure_sse.protocol.update import Update
 
 from .content import compose, plain_json, sender_options, text_of, topics_of
-from .options import Arguments, Constant, Option, adapt, call_or_value, data_option, name_option, topic_option
+from .options import Arguments, Constant, Option, adapt, call_or_value, data_option, option, topic_option
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -128,14 +128,15 @@ class Binding:
         self._data = data_option(data)
         self._when = None if when is None else call_or_value(when)
         others = {
-            "private": self._cautious(call_or_value(private)),
-            "id": name_option("id", id),
-            "type": name_option("type", type),
+            "private": self._cautious(call_or_value(private or False)),
+            "id": option("id", id),
+            "type": option("type", type),
             "retry": call_or_value(retry),
         }
         # What is the same for every send is not asked for at each: commits of many rows are felt.
         self._constants = {name: made.value for name, made in others.items() if isinstance(made, Constant)}
         self._computed = {name: made for name, made in others.items() if name not in self._constants}
+        _check_constants(self._constants)
         self._marshaler = marshaler
         self._callback = callback
         self.connected: bool = False
@@ -206,7 +207,7 @@ class Binding:
         return compose(
             topics,
             text_of(data, outlet.encode),
-            private=options.get("private", True),
+            private=options.get("private") in (True, None) or bool(options["private"]),
             id=options.get("id"),
             type=self._implied_type(topics) if type is None and outlet.type_is_topic else type,
             retry=options.get("retry"),
@@ -249,6 +250,14 @@ class Binding:
 def signal_name(signal: Signal) -> str | None:
     """Return the name of a signal, None when it has none."""
     return getattr(signal, "name", None)
+
+
+def _check_constants(constants: dict[str, Any]) -> None:
+    """Find out now what would be wrong with each update."""
+    try:
+        compose(("topic",), "", **constants)
+    except InvalidUpdate as error:
+        raise BindingError(str(error)) from error
 
 
 def _check_choice(name: str, value: object, kind: type) -> None:

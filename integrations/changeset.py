@@ -17,16 +17,16 @@ class ChangeSet:
     Rows keep their place: the order is that of first changes.
     """
 
-    __slots__ = ("changes", "committed", "committing", "deleted", "held", "stale", "told")
+    __slots__ = ("changes", "committed", "committing", "deleted", "held", "pending", "told")
 
     def __init__(self) -> None:
         self.changes: dict[Key, Change] = {}
-        self.held: list[Held] = []
-        """The updates that wait for the commit."""
+        self.pending: dict[Key, None] = {}
+        """The rows whose changes are still to be told."""
+        self.held: dict[Key, list[Held]] = {}
+        """The updates of each row that wait for the commit."""
         self.deleted: set[int] = set()
         """Objects whose delete the current flush has recorded already, by id."""
-        self.stale: bool = False
-        """Whether changes came that `held` does not show."""
         self.told: int = 0
         """How often listeners were told."""
         self.committing: bool = False
@@ -38,14 +38,20 @@ class ChangeSet:
         merged = change if before is None else merge(before, change)
         if merged is not None:
             self.changes[key] = merged
+            self.pending[key] = None
         else:
             del self.changes[key]
-        self.stale = True
+            self.pending.pop(key, None)
+            self.held.pop(key, None)
 
     def absorb(self, other: ChangeSet) -> None:
         """Take over the changes of a savepoint that was released."""
         for key, change in other.changes.items():
             self.record(key, change)
+
+    def updates(self) -> list[Held]:
+        """Return the updates that wait, in the order of first changes."""
+        return [held for key in self.changes for held in self.held.get(key, ())]
 
 
 def merge(before: Change, after: Change) -> Change | None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from flask_mercure_sse.protocol.errors import InvalidUpdate
 from flask_mercure_sse.protocol.ids import new_urn
+from flask_mercure_sse.protocol.reserved import is_reserved
 from flask_mercure_sse.protocol.update import Update
 from flask_mercure_sse.protocol.version import HUB_PATH
 
@@ -16,6 +17,10 @@ Encode = Callable[[object], str]
 
 _SEVERAL = (list, tuple, AbstractSet, Iterator)
 """What holds several topics; a mapping is one object."""
+
+
+MAX_DEPTH = 8
+"""How often an object may give another that says its own data."""
 
 
 def own_topic(item: object) -> str | None:
@@ -70,7 +75,7 @@ def text_of(data: object, encode: Encode) -> str:
     return data if isinstance(data, str) else encoded(data, encode)
 
 
-def own_data(data: object) -> object:
+def own_data(data: object, depth: int = 0) -> object:
     """Return what an object gives in ``__mercure_sse_data__()``, bytes as text, and other data as it is.
 
     :raises InvalidUpdate: bytes are not UTF-8.
@@ -84,11 +89,11 @@ def own_data(data: object) -> object:
     if own is None:
         return data
     given: object = own() if callable(own) else own
-    if given is data:
+    if given is data or depth > MAX_DEPTH:
         raise InvalidUpdate(
             "data", "__mercure_sse_data__() gives the object itself; give what JSON can encode"
         )
-    return own_data(given)
+    return own_data(given, depth + 1)
 
 
 def encoded(data: object, encode: Encode) -> str:
@@ -123,7 +128,7 @@ def compose(
     :raises InvalidUpdate: a part breaks a rule of the protocol.
     """
     for topic in topics:
-        if HUB_PATH in topic:
+        if "/" in topic and ("mercure" in topic or "%" in topic) and is_reserved(topic, HUB_PATH):
             raise InvalidUpdate("topic", f"{topic!r} is the hub's own; publish to a topic outside {HUB_PATH}")
     if type is True or (type is None and type_is_topic and topics):
         type = topics[0] if topics else None

@@ -33,15 +33,6 @@ def option(name: str, value: object) -> Option:
     return call_or_value(value)
 
 
-def name_option(name: str, value: object) -> Option:
-    """Return the function of an option whose value must be clean text, such as an id.
-
-    :raises BindingError: a text is not clean, or a template is not valid.
-    """
-    made = option(name, value)
-    return _clean(name, made.value) if isinstance(made, Constant) and isinstance(made.value, str) else made
-
-
 def _clean(name: str, text: str) -> Constant:
     if problem := text_problem(text):
         raise BindingError(f"{name}: {text!r} {problem}")
@@ -157,6 +148,8 @@ def _member(value: object, name: str) -> Any:
 def topic_option(value: object) -> Option:
     """Return the function of a topic option: one topic or several, each of any kind."""
     if isinstance(value, (list, tuple)):
+        if not value:
+            raise BindingError("topic: is an empty list; give at least one")
         parts = [topic_option(part) for part in cast("list[object]", value)]
         return lambda subject, arguments: _joined(part(subject, arguments) for part in parts)
     if not isinstance(value, str):

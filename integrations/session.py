@@ -21,13 +21,13 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, ExceptionContext, event, inspect, select
-from sqlalchemy.exc import ResourceClosedError, SQLAlchemyError
+from sqlalchemy import Engine, ExceptionContext, event, inspect, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction
 
 from flask_mercure_sse.protocol.errors import PublishError
 
-from .binding import Held, holding
+from .binding import Held, Outlet, holding
 from .changes import Change, Event, model_changed
 from .changeset import ChangeSet, Key
 from .watching import is_watched
@@ -38,8 +38,8 @@ _CHANGE_SETS = "flask_mercure_sse"
 _MAX_TELLS = 3
 """How often the listeners of one transaction are told anew because they change rows themselves."""
 
-Failures = list[tuple[Connection, BaseException]]
-_failures: ContextVar[Failures | None] = ContextVar("failures", default=None)
+_failures: ContextVar[list[BaseException] | None] = ContextVar("failures", default=None)
+"""Errors of databases while listeners are told."""
 
 
 def track() -> None:
@@ -115,7 +115,9 @@ def _flushed(session: Session) -> Iterator[tuple[Key, Change]]:
             yield rows.change("delete", item, _state(item).identity)
     for item in session.new:
         if rows := watched[type(item)]:
-            yield rows.change("insert", item, rows.identity_of(item))
+            identity = rows.identity_of(item)
+            if None not in identity:  # a flush of chosen objects leaves others without a key
+                yield rows.change("insert", item, identity)
     for item in session.dirty:
         if rows := watched[type(item)]:
             yield from _update_of(rows, item)
@@ -188,44 +190,58 @@ def _before_commit(session: Session) -> None:
         return
     session.flush()
     change_set = _find_or_make(session)
-    while change_set.stale and change_set.told < _MAX_TELLS:
-        _tell(change_set)
+    while change_set.pending and change_set.told < _MAX_TELLS:
+        _tell(session, change_set)
         session.flush()  # a listener may have changed rows itself
-    change_set.stale = False
+    _give_up(change_set)
     change_set.committing = True
 
 
 def _after_flush_postexec(session: Session, _context: object) -> None:
-    """Tell again when something else changed rows while the transaction commits."""
+    """Tell what something else changed while the transaction commits."""
     change_set = _find(session)
-    if change_set and change_set.committing and change_set.stale and change_set.told < 2 * _MAX_TELLS:
-        _tell(change_set)
+    if change_set is None or not change_set.committing or not change_set.pending:
+        return
+    if change_set.told < 2 * _MAX_TELLS:
+        _tell(session, change_set)
+    else:
+        _give_up(change_set)
 
 
-def _tell(change_set: ChangeSet) -> None:
-    change_set.stale = False
+def _give_up(change_set: ChangeSet) -> None:
+    """Tell no more where listeners change rows each time they are told."""
+    if untold := [key for key in change_set.pending if key not in change_set.held]:
+        logger.error("Listeners keep changing rows; %d changes are not published", len(untold))
+    change_set.pending = {}
+
+
+def _tell(session: Session, change_set: ChangeSet) -> None:
+    pending, change_set.pending = change_set.pending, {}
     change_set.told += 1
-    change_set.held = []
     receivers: dict[type, list[Callable[..., Any]]] = {}
-    failures: Failures = []
+    failures: list[BaseException] = []
     token = _failures.set(failures)
+    collected: list[Held] = []
     try:
-        with holding(change_set.held):
-            for change in list(change_set.changes.values()):
+        with holding(collected):
+            for key in pending:
+                change = change_set.changes[key]
                 model = change.model
                 if model not in receivers:
-                    # Looked up once, so not by send(), which would do it for each row.
-                    receivers[model] = (
-                        [] if model_changed.is_muted else list(model_changed.receivers_for(model))
-                    )
+                    receivers[model] = _receivers(model)
+                start = len(collected)
                 for receiver in receivers[model]:
                     _call(receiver, change)
+                change_set.held[key] = collected[start:]
     finally:
         _failures.reset(token)
-    for connection, error in failures:
-        if not _usable(connection):
-            change_set.held = []
-            raise error
+    if failures and _is_broken(session, change_set):
+        raise failures[0]
+
+
+def _receivers(model: type) -> list[Callable[..., Any]]:
+    # Looked up once, so not by send(), which would do it for each row.
+    return [] if model_changed.is_muted else list(model_changed.receivers_for(model))
 
 
 def _call(receiver: Callable[..., Any], change: Change) -> None:
@@ -236,21 +252,23 @@ def _call(receiver: Callable[..., Any], change: Change) -> None:
 
 
 def _note_failure(context: ExceptionContext) -> None:
-    """Note an error of the database while listeners are told."""
+    """Note an error of a database while listeners are told."""
     failures = _failures.get()
-    if failures is not None and context.connection is not None:
-        failures.append((context.connection, context.sqlalchemy_exception or context.original_exception))
+    if failures is not None:
+        failures.append(context.sqlalchemy_exception or context.original_exception)
 
 
-def _usable(connection: Connection) -> bool:
-    """Tell whether the transaction of a connection has survived an error: on PostgreSQL it has not."""
+def _is_broken(session: Session, change_set: ChangeSet) -> bool:
+    """Tell whether the transaction has not survived an error: on PostgreSQL no error of its own is."""
+    transaction = session.get_transaction()
+    if transaction is None or not transaction.is_active:
+        return True
     try:
-        connection.execute(select(1))
-    except ResourceClosedError:
-        return True  # a connection of the listener's own
+        for model in {change.model for change in change_set.changes.values()}:
+            session.connection(bind_arguments={"mapper": inspect(model)}).execute(select(1))
     except SQLAlchemyError:
-        return False
-    return True
+        return True
+    return False
 
 
 # Settling
@@ -261,9 +279,16 @@ def _after_commit(session: Session) -> None:
     if change_set is None:
         return
     change_set.committed = True
-    if change_set.stale and not change_set.committing and not session.in_nested_transaction():
+    if change_set.pending and not change_set.committing and not session.in_nested_transaction():
         # The root was committed around an open savepoint; what is loaded can still be told.
-        _tell(change_set)
+        _tell_loaded(session, change_set)
+
+
+def _tell_loaded(session: Session, change_set: ChangeSet) -> None:
+    try:
+        _tell(session, change_set)
+    except Exception:
+        logger.exception("Changes could not be told; they are committed")
 
 
 def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:
@@ -275,19 +300,24 @@ def _after_transaction_end(session: Session, transaction: SessionTransaction) ->
     while parent is not None and parent.parent is not None and not parent.nested:
         parent = parent.parent
     if parent is None:
-        _publish(change_set.held)
+        _publish(change_set.updates())
     else:
         change_sets.setdefault(parent, ChangeSet()).absorb(change_set)
 
 
 def _publish(held: list[Held]) -> None:
+    silent: list[Outlet] = []
     for position, (outlet, update) in enumerate(held):
+        if outlet in silent:
+            continue
         try:
             outlet.publish(update)
         except PublishError as error:
-            logger.error(
-                "%d updates of committed changes were not published: %s", len(held) - position, error
-            )
-            return
+            lost = 1
+            if error.status is None:
+                # Waiting for it again with each of many updates would hold up the app.
+                silent.append(outlet)
+                lost = sum(other is outlet for other, _update in held[position:])
+            logger.error("%d updates of committed changes were not published: %s", lost, error)
         except Exception:
             logger.exception("An update of a committed change was not published")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Protocol
 from weakref import WeakKeyDictionary, WeakSet
@@ -26,6 +27,15 @@ _lock = threading.RLock()
 _declared: WeakKeyDictionary[type, list[Declared]] = WeakKeyDictionary()
 _settled: WeakSet[type] = WeakSet()
 """Models that listen to all that their base classes declare."""
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)  # a thread of the parent may have held it
 
 
 def declare(model: type, binding: Declared) -> None:

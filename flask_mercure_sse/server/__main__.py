@@ -105,5 +105,15 @@ def _authority(key: str) -> Authority:
     return Authority(MERCURE_0, lambda: key)
 
 
+def _read_env_file() -> None:
+    """Read ``.env`` where python-dotenv is installed, as Flask's own command does."""
+    try:
+        from dotenv import find_dotenv, load_dotenv
+    except ImportError:
+        return
+    load_dotenv(find_dotenv(usecwd=True))
+
+
 if __name__ == "__main__":
+    _read_env_file()
     main()

@@ -51,7 +51,11 @@ class Stream:
     def open(self, replay: Iterable[Update], on_close: Callable[[], None]) -> None:
         """Set what comes first, and what is called once when the stream is closed."""
         self._first.extend(replay)
-        self._on_close = on_close
+        with self._changed:
+            if not self._closed:
+                self._on_close = on_close
+                return
+        on_close()
 
     def deliver(self, frame: Frame) -> None:
         """Take a frame for the subscriber; never blocks."""

@@ -112,17 +112,18 @@ class HubFront:
             query, _from_header(request.headers.get(self.hub.version.last_event_id_header))
         )
         self.hub.admit(rights)
-        if request.method == "HEAD":
-            return Response(content_type=CONTENT_TYPE, headers=STREAM_HEADERS)
+        cursor = None if wanted.last_event_id is None else self.hub.cursor(wanted.last_event_id)
 
         def join(stream: Stream) -> None:
             joined = self.hub.subscribe(wanted, rights, stream.deliver)
             stream.open(joined.replay, lambda: self.hub.unsubscribe(joined.subscriber))
+            if joined.last_event_id != cursor:
+                stream.close()  # much came since the answer's head was made: let the client ask again
 
         stream = Stream(self._keepalive_interval, rights.expires_at if rights else None, join)
-        response = Response(stream, content_type=CONTENT_TYPE, headers=STREAM_HEADERS)
-        if wanted.last_event_id is not None:
-            cursor = self.hub.cursor(wanted.last_event_id)
+        body = () if request.method == "HEAD" else stream
+        response = Response(body, content_type=CONTENT_TYPE, headers=STREAM_HEADERS)
+        if cursor is not None:
             response.headers[self.hub.version.last_event_id_header] = _to_header(cursor)
         return response
 

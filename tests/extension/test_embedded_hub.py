@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from flask import Flask, g, has_app_context
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+from werkzeug.test import EnvironBuilder, TestResponse
 
 from flask_mercure_sse import MercureSSE
 from flask_mercure_sse.protocol.tokens import encode_token
@@ -122,6 +122,27 @@ def test_templates_that_would_cost_much_are_refused(configured: Configured) -> N
     client = configured()
     for topics in ("&".join(f"topic=/{number}/{{x}}" for number in range(101)), "topic=" + "{/x}" * 65):
         assert client.get(f"{HUB}?{topics}").status_code == 400
+
+
+def test_a_stream_whose_head_was_overtaken_ends_for_the_client_to_ask_again(
+    app: Flask, configured: Configured
+) -> None:
+    configured(hub_reconciliation_length=2)
+    mercure = mercure_of(app)
+    first = mercure.publish("/a", "first")
+    front = app.extensions["mercure_sse"].hub_front()
+    environ = EnvironBuilder(f"{HUB}?topic=/a", headers={"Last-Event-ID": first}).get_environ()
+    response = front.respond(environ)
+    assert response.headers["Last-Event-ID"] == first
+    for number in range(5):
+        mercure.publish("/a", str(number))
+    assert b"".join(response.response) == b":\n"
+    assert mercure.subscriptions() == []
+
+
+def test_a_head_request_tells_the_last_event_id_too(configured: Configured) -> None:
+    response = configured().head(f"{HUB}?topic=/a", headers={"Last-Event-ID": "unknown"})
+    assert response.headers["Last-Event-ID"] == "earliest"
 
 
 def test_a_client_that_does_not_ask_gets_no_history(app: Flask, configured: Configured) -> None:

@@ -65,6 +65,16 @@ def test_a_sender_may_have_a_hub_of_its_own(app: Flask, hub: Server) -> None:
     assert mercure.get_subscriptions()["lastEventID"] == "earliest"
 
 
+def test_a_senders_token_goes_to_the_hub_of_its_binding(app: Flask, hub: Server) -> None:
+    mercure = MercureSSE(app)
+    signal = Namespace().signal("moved")
+    mercure.publish_signal(signal, "/moved", hub_url=hub.url)
+    token = encode_token({"mercure": {"publish": ["*"]}}, "p" * 32)
+    with closing(Stream(f"{hub.url}{HUB}?topic=/moved")) as stream:
+        signal.send(SimpleNamespace(__mercure_publish__={"jwt": token}))
+        assert stream.next().data == "/moved"
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

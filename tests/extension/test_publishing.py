@@ -33,6 +33,11 @@ class Endless:
         return self
 
 
+class Deep:
+    def __mercure_sse_data__(self) -> object:
+        return Deep()
+
+
 class Plain(dict[str, int]):
     """An object without a topic of its own that JSON can encode."""
 
@@ -127,6 +132,7 @@ def test_types_are_topics_where_that_is_configured(app: Flask) -> None:
         ({"topic": None, "data": "x"}, "topic"),
         ({"topic": ["/a", None]}, "topic"),
         ({"topic": "/.well-known/mercure/subscriptions/a/b"}, "topic"),
+        ({"topic": ["/a", "https://x/.well-known/%6Dercure/subscriptions/a/b"]}, "topic"),
         ({"topic": "/a\nevent: evil"}, "topic"),
         ({"topic": ["/a", "/b\r"]}, "topic"),
         ({"topic": "/a", "type": "a\rb"}, "type"),
@@ -139,6 +145,7 @@ def test_types_are_topics_where_that_is_configured(app: Flask) -> None:
         ({"topic": "/a", "data": {"set": {1}}}, "data"),
         ({"topic": "/a", "data": float("nan")}, "data"),
         ({"topic": "/a", "data": Endless()}, "data"),
+        ({"topic": "/a", "data": Deep()}, "data"),
         ({"topic": "/a", "data": b"\xff"}, "data"),
         ({"topic": "/a", "data": "\ud800"}, "data"),
     ],
@@ -152,6 +159,13 @@ def test_bad_input_is_an_error_that_names_the_field(
     assert raised.value.field == field
     assert str(raised.value).startswith(f"{field}: ")
     assert subscriber.updates == []
+
+
+@pytest.mark.parametrize(
+    "topic", ["#general", "?x", "mercure", "/docs?next=/.well-known/mercure", "100% sure"]
+)
+def test_topics_that_only_resemble_the_hubs_own_are_published(topic: str, mercure: MercureSSE) -> None:
+    assert mercure.publish(topic, "x")
 
 
 def test_an_id_that_is_no_text_becomes_one(mercure: MercureSSE) -> None:

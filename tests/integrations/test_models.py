@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Column, Engine, ForeignKey, Integer, String, Table, text
+from sqlalchemy import Column, Engine, ForeignKey, Integer, String, Table, create_engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -24,6 +25,7 @@ from sqlalchemy.orm import (
 from flask_mercure_sse.integrations.changes import Change, model_changed
 from flask_mercure_sse.integrations.signals import publish_signal
 from flask_mercure_sse.protocol.errors import BindingError, PublishError
+from flask_mercure_sse.protocol.update import Update
 from tests.integrations.conftest import Recorder
 
 
@@ -613,6 +615,37 @@ def test_sql_of_a_listener_that_breaks_the_transaction_fails_the_commit(
     assert session.query(Task).count() == len(expected)
 
 
+def test_sql_that_fails_on_a_connection_of_the_listeners_own_does_no_harm(
+    recorder: Recorder, session: Session, engine: Engine
+) -> None:
+    other = create_engine(engine.url)
+
+    def data(task: Task) -> str:
+        connection.execute(text("select * from no_such_table"))
+        return "cannot be"
+
+    bind(recorder, data=data)
+    with other.connect() as connection:
+        session.add(Task(id=1, title="write"))
+        session.commit()
+    other.dispose()
+    assert recorder.events == [("insert", "Task", 1)]
+    assert session.query(Task).count() == 1
+
+
+def test_a_flush_of_a_listener_that_fails_fails_the_commit(recorder: Recorder, session: Session) -> None:
+    def data(task: Task) -> None:
+        session.add(Task(title=None))
+        session.flush()
+
+    bind(recorder, data=data)
+    session.add(Task(id=1, title="write"))
+    with pytest.raises(DBAPIError, match=r"(?i)null"):
+        session.commit()
+    session.rollback()
+    assert recorder.updates == []
+
+
 def test_sql_of_a_listener_that_fails_in_a_savepoint_of_its_own_does_no_harm(
     recorder: Recorder, session: Session
 ) -> None:
@@ -716,6 +749,80 @@ def test_a_hub_that_fails_does_not_hurt_the_commit(
     assert caplog.messages == [
         "2 updates of committed changes were not published: the hub http://hub could not be reached: connection refused"
     ]
+
+
+def test_an_update_that_the_hub_refuses_does_not_take_the_others_along(
+    session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken: list[str] = []
+
+    def publish(update: Update) -> None:
+        if update.topic == "/task/1":
+            raise PublishError("http://hub", 413, "too large")
+        taken.append(update.topic)
+
+    recorder = Recorder()
+    recorder.outlet.publish = publish  # type: ignore[method-assign]
+    bind(recorder)
+    session.add_all([Task(title="a"), Task(title="b"), Task(title="c")])
+    session.commit()
+    assert sorted(taken) == ["/task/2", "/task/3"]
+    assert caplog.messages == [
+        "1 updates of committed changes were not published: the hub http://hub answered 413: too large"
+    ]
+
+
+def test_a_hub_that_is_silent_does_not_take_other_hubs_updates_along(
+    recorder: Recorder, session: Session
+) -> None:
+    def fail(update: object) -> None:
+        raise PublishError("http://hub", None, "connection refused")
+
+    silent = Recorder()
+    silent.outlet.publish = fail  # type: ignore[method-assign]
+    bind(silent)
+    bind(recorder)
+    session.add_all([Task(title="a"), Task(title="b")])
+    session.commit()
+    assert len(recorder.updates) == 2
+
+
+def test_a_listener_that_writes_rows_is_told_of_each_change_once(
+    recorder: Recorder, session: Session
+) -> None:
+    def audit(model: type, change: Change) -> None:
+        session.add(Project(name=f"{change.event} {change.identity}"))
+
+    with model_changed.connected_to(audit, sender=Task):
+        bind(recorder, Project, data=["name"])
+        session.add(Task(id=1, title="write"))
+        session.commit()
+    assert [body["data"]["name"] for body in recorder.bodies] == ["insert (1,)"]
+    assert session.query(Project).count() == 1
+
+
+def test_listeners_that_never_end_are_told_so(
+    recorder: Recorder, session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    def more(model: type, change: Change) -> None:
+        session.add(Project(name="and another"))
+
+    with model_changed.connected_to(more, sender=Project):
+        session.add(Project(name="first"))
+        session.commit()
+    assert "Listeners keep changing rows" in caplog.text
+
+
+def test_a_flush_of_chosen_objects_tells_of_them_alone(recorder: Recorder, session: Session) -> None:
+    bind(recorder)
+    flushed, left = Task(title="flushed"), Task(title="left")
+    session.add_all([flushed, left])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        session.flush([flushed])
+    session.expunge(left)
+    session.commit()
+    assert recorder.events == [("insert", "Task", 1)]
 
 
 def test_a_failing_receiver_does_not_hurt_the_commit_or_the_others(

@@ -175,8 +175,10 @@ def test_each_topic_of_a_list_may_give_none_one_or_several(recorder: Recorder, p
 
 def test_a_privacy_that_is_not_decided_is_private(recorder: Recorder, paid: Signal) -> None:
     bind(recorder, paid, private=lambda sender: None)
+    bind(recorder, paid, private=None)
     paid.send(None)
-    assert recorder.updates[0].private
+    paid.send(SimpleNamespace(__mercure_publish__={"private": None}))
+    assert sorted(update.private for update in recorder.updates) == [False, True, True, True]
 
 
 def test_an_error_while_privacy_is_decided_makes_the_update_private(recorder: Recorder, paid: Signal) -> None:
@@ -191,6 +193,9 @@ def test_an_error_while_privacy_is_decided_makes_the_update_private(recorder: Re
         ({"topic": "/x/{a b}"}, "topic: '/x/{a b}' has a brace that is not a field"),
         ({"topic": "/x/{order.__class__}"}, "topic: .* starts with '_'"),
         ({"topic": ""}, "topic: is empty"),
+        ({"topic": []}, "topic: is an empty list"),
+        ({"id": "earliest"}, "id: 'earliest' is reserved"),
+        ({"retry": "soon"}, "retry: 'soon' is not a number"),
         ({"topic": ["/a", "/b\n"]}, "topic: .* control character"),
         ({"type": "a\nevent: b"}, "type: .* control character"),
         ({"id": "a\nb"}, "id: .* control character"),

@@ -74,11 +74,13 @@ class Server:
 
 
 @contextmanager
-def serving(*command: str, port: int, path: str = "/", **environment: str) -> Iterator[Server]:
+def serving(
+    *command: str, port: int, path: str = "/", folder: Path = ROOT, **environment: str
+) -> Iterator[Server]:
     """Run a Python module as a server, wait until it answers, and stop it at the end."""
     process = subprocess.Popen(
         [sys.executable, "-m", *command],
-        cwd=ROOT,
+        cwd=folder,
         env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

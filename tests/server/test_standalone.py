@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -114,6 +115,14 @@ def test_secrets_of_the_environment_are_the_apps_and_made_up_ones_are_shown() ->
             f"{server.url}{HUB}/subscriptions", headers=bearer(secret, subscribe=["*"]), timeout=5
         )
     assert answer.status_code == 200
+
+
+def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"MERCURE_PUBLISHER_SECRET_KEY={PUBLISHER}\n")
+    port = free_port()
+    command = ("flask_mercure_sse.server", "--port", str(port))
+    with serving(*command, port=port, path=HUB, folder=tmp_path) as server:
+        assert publish(server, {"topic": "/a"}).status_code == 200
 
 
 def test_it_refuses_to_listen_to_the_world_without_secrets() -> None:

@@ -203,11 +203,11 @@ class Binding:
         data = topics[0] if options.get("data") is None else options["data"]
         if self._marshaler:
             data = self._marshaler(data)
-        type = options.get("type")
+        type, private = options.get("type"), options.get("private")
         return compose(
             topics,
             text_of(data, outlet.encode),
-            private=options.get("private") in (True, None) or bool(options["private"]),
+            private=private is None or private,
             id=options.get("id"),
             type=self._implied_type(topics) if type is None and outlet.type_is_topic else type,
             retry=options.get("retry"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from .binding import Held
@@ -23,8 +24,8 @@ class ChangeSet:
         self.changes: dict[Key, Change] = {}
         self.pending: dict[Key, None] = {}
         """The rows whose changes are still to be told."""
-        self.held: dict[Key, list[Held]] = {}
-        """The updates of each row that wait for the commit."""
+        self.held: list[tuple[Key, Held]] = []
+        """The updates that wait for the commit, each with its row."""
         self.deleted: set[int] = set()
         """Objects whose delete the current flush has recorded already, by id."""
         self.told: int = 0
@@ -42,16 +43,24 @@ class ChangeSet:
         else:
             del self.changes[key]
             self.pending.pop(key, None)
-            self.held.pop(key, None)
+            self.drop({key})
 
     def absorb(self, other: ChangeSet) -> None:
         """Take over the changes of a savepoint that was released."""
         for key, change in other.changes.items():
             self.record(key, change)
 
+    def drop(self, keys: Collection[Key]) -> None:
+        """Forget the updates of rows whose changes are told anew, or are none after all."""
+        if self.held:
+            self.held = [(key, held) for key, held in self.held if key not in keys]
+
     def updates(self) -> list[Held]:
         """Return the updates that wait, in the order of first changes."""
-        return [held for key in self.changes for held in self.held.get(key, ())]
+        if self.told > 1:
+            place = {key: number for number, key in enumerate(self.changes)}
+            self.held.sort(key=lambda item: place[item[0]])
+        return [held for _key, held in self.held]
 
 
 def merge(before: Change, after: Change) -> Change | None:

@@ -193,7 +193,8 @@ def _before_commit(session: Session) -> None:
     while change_set.pending and change_set.told < _MAX_TELLS:
         _tell(session, change_set)
         session.flush()  # a listener may have changed rows itself
-    _give_up(change_set)
+    if change_set.pending:
+        _give_up(change_set)
     change_set.committing = True
 
 
@@ -210,7 +211,8 @@ def _after_flush_postexec(session: Session, _context: object) -> None:
 
 def _give_up(change_set: ChangeSet) -> None:
     """Tell no more where listeners change rows each time they are told."""
-    if untold := [key for key in change_set.pending if key not in change_set.held]:
+    told = {key for key, _held in change_set.held}
+    if untold := [key for key in change_set.pending if key not in told]:
         logger.error("Listeners keep changing rows; %d changes are not published", len(untold))
     change_set.pending = {}
 
@@ -218,10 +220,12 @@ def _give_up(change_set: ChangeSet) -> None:
 def _tell(session: Session, change_set: ChangeSet) -> None:
     pending, change_set.pending = change_set.pending, {}
     change_set.told += 1
+    change_set.drop(pending)
     receivers: dict[type, list[Callable[..., Any]]] = {}
     failures: list[BaseException] = []
     token = _failures.set(failures)
     collected: list[Held] = []
+    owners: list[Key] = []
     try:
         with holding(collected):
             for key in pending:
@@ -229,12 +233,13 @@ def _tell(session: Session, change_set: ChangeSet) -> None:
                 model = change.model
                 if model not in receivers:
                     receivers[model] = _receivers(model)
-                start = len(collected)
                 for receiver in receivers[model]:
                     _call(receiver, change)
-                change_set.held[key] = collected[start:]
+                while len(owners) < len(collected):
+                    owners.append(key)
     finally:
         _failures.reset(token)
+    change_set.held.extend(zip(owners, collected, strict=True))
     if failures and _is_broken(session, change_set):
         raise failures[0]
 

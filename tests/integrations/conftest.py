@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,36 +10,11 @@ import pytest
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.orm import Session
 
-from flask_mercure_sse.integrations.binding import Binding, PlainOutlet
+from flask_mercure_sse.integrations.binding import Binding
 from flask_mercure_sse.integrations.changes import model_changed
-from flask_mercure_sse.protocol.update import Update
+from tests.integrations.recorder import Recorder
+from tests.integrations.schema import Base
 from tests.services import postgresql
-
-
-class Recorder:
-    """An outlet that keeps what is published through it."""
-
-    def __init__(self, *, type_is_topic: bool = False) -> None:
-        self.updates: list[Update] = []
-        self.outlet = PlainOutlet(self.updates.append, type_is_topic=type_is_topic)
-
-    def __call__(self) -> PlainOutlet:
-        return self.outlet
-
-    @property
-    def topics(self) -> list[tuple[str, ...]]:
-        return [update.topics for update in self.updates]
-
-    @property
-    def bodies(self) -> list[Any]:
-        return [json.loads(update.data) for update in self.updates]
-
-    @property
-    def events(self) -> list[tuple[str, str, Any]]:
-        return [(body["event"], body["model"], body["id"]) for body in self.bodies]
-
-    def clear(self) -> None:
-        self.updates.clear()
 
 
 @pytest.fixture
@@ -93,3 +67,11 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 def session(engine: Engine) -> Iterator[Session]:
     with Session(engine) as session:
         yield session
+
+
+@pytest.fixture
+def tables(engine: Engine) -> Iterator[None]:
+    """The tables of the shared schema, empty."""
+    Base.metadata.create_all(engine)
+    yield
+    Base.metadata.drop_all(engine)

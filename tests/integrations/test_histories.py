@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, SessionTransaction,
 
 from flask_mercure_sse.integrations.changes import model_changed
 from flask_mercure_sse.integrations.signals import publish_signal
-from tests.integrations.conftest import Recorder
+from tests.integrations.recorder import Recorder
 
 
 class Base(DeclarativeBase):

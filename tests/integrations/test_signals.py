@@ -13,7 +13,7 @@ from blinker import Namespace, Signal
 from flask_mercure_sse.integrations.binding import Binding
 from flask_mercure_sse.integrations.signals import publish_signal
 from flask_mercure_sse.protocol.errors import BindingError
-from tests.integrations.conftest import Recorder
+from tests.integrations.recorder import Recorder
 
 
 @pytest.fixture

@@ -229,7 +229,9 @@ def _tell(session: Session, change_set: ChangeSet) -> None:
     try:
         with holding(collected):
             for key in pending:
-                change = change_set.changes[key]
+                change = change_set.changes.get(key)
+                if change is None:
+                    continue  # a listener has undone it meanwhile
                 model = change.model
                 if model not in receivers:
                     receivers[model] = _receivers(model)
@@ -239,7 +241,9 @@ def _tell(session: Session, change_set: ChangeSet) -> None:
                     owners.append(key)
     finally:
         _failures.reset(token)
-    change_set.held.extend(zip(owners, collected, strict=True))
+    change_set.held += [
+        (key, held) for key, held in zip(owners, collected, strict=True) if key in change_set.changes
+    ]
     if failures and _is_broken(session, change_set):
         raise failures[0]
 

@@ -517,6 +517,26 @@ def test_a_listener_that_writes_rows_is_told_of_each_change_once(
     assert session.query(Project).count() == 1
 
 
+@pytest.mark.parametrize("undone", ["told", "untold"])
+def test_rows_that_a_listener_takes_back_are_not_published(
+    undone: str, recorder: Recorder, session: Session
+) -> None:
+    first, second = Task(id=1, title="first"), Task(id=2, title="second")
+
+    def take_back(model: type, change: Change) -> None:
+        if change.object is (second if undone == "told" else first):
+            session.delete(first if undone == "told" else second)
+            session.flush()
+
+    bind(recorder)
+    with model_changed.connected_to(take_back, sender=Task):
+        for task in (first, second):
+            session.add(task)
+            session.flush()
+        session.commit()
+    assert recorder.events == [("insert", "Task", 2 if undone == "told" else 1)]
+
+
 def test_listeners_that_never_end_are_told_so(
     recorder: Recorder, session: Session, caplog: pytest.LogCaptureFixture
 ) -> None:

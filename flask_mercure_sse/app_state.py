@@ -147,15 +147,11 @@ class AppState:
     def http_publisher(self, hub_url: str, token: str | None = None) -> HttpPublisher:
         """Return a publisher for any hub, with the app's connections and time limits.
 
-        :param hub_url: the hub's URL; its path may be left out.
         :param token: another token than the app's own.
-        :raises ConfigurationError: one of the two is not valid.
         """
-        hub_url = _checked("hub_url", hub_url, checked_url)
-        given = None if token is None else _checked("jwt", token, checked_token)
         return HttpPublisher(
             hub_url,
-            (lambda: given) if given else self.publisher_token,
+            (lambda: token) if token else self.publisher_token,
             version=self.version,
             connections=self.connections,
             timeouts=self.timeouts,
@@ -165,10 +161,17 @@ class AppState:
         """Return what publishes on another hub or with another token; with neither, the state itself.
 
         An embedded hub needs no token.
+
+        :param hub_url: the hub's URL; its path may be left out.
+        :raises ConfigurationError: one of the two is not valid.
         """
         if hub_url is None and (jwt is None or self.hub is not None):
             return self
-        return _Elsewhere(self, hub_url, jwt)
+        return _Elsewhere(
+            self,
+            None if hub_url is None else _checked("hub_url", hub_url, checked_url),
+            None if jwt is None else _checked("jwt", jwt, checked_token),
+        )
 
     def hub_front(self) -> HubFront:
         """Return the HTTP front of the embedded hub."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -35,6 +36,15 @@ def _state() -> AppState:
     return current_app.extensions["mercure_sse"]
 
 
+@contextmanager
+def errors_in_one_line() -> Generator[None, None, None]:
+    """Tell an error of the package without a traceback."""
+    try:
+        yield
+    except MercureError as error:
+        raise click.ClickException(str(error)) from error
+
+
 @mercure_commands.command("gen-secret-key")
 def gen_secret_key() -> None:
     """Print a new secret key, long enough for HS256."""
@@ -45,20 +55,16 @@ def gen_secret_key() -> None:
 @topics_option
 def subscriber_jwt(topics: tuple[str, ...]) -> None:
     """Print a subscriber's token for topics."""
-    try:
+    with errors_in_one_line():
         click.echo(_state().instance.create_subscription_jwt(list(topics)))
-    except MercureError as error:
-        raise click.ClickException(str(error)) from error
 
 
 @mercure_commands.command("publisher-jwt")
 @topics_option
 def publisher_jwt(topics: tuple[str, ...]) -> None:
     """Print a publisher's token for topics."""
-    try:
+    with errors_in_one_line():
         click.echo(_state().instance.create_jwt("publisher_secret_key", publish=list(topics)))
-    except MercureError as error:
-        raise click.ClickException(str(error)) from error
 
 
 @mercure_commands.command("publish")
@@ -87,11 +93,9 @@ def publish(
             "not. Give --hub the running app's hub URL (the app needs MERCURE_HUB_ALLOW_PUBLISH), or set "
             "MERCURE_HUB_URL."
         )
-    try:
+    with errors_in_one_line():
         click.echo(
             _state().instance.publish(
                 topic, data, private, event_id, event_type, retry, jwt=jwt, hub_url=hub_url
             )
         )
-    except MercureError as error:
-        raise click.ClickException(str(error)) from error

@@ -10,14 +10,13 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from .protocol.errors import ConfigurationError
+from .protocol.tokens import MAKE_A_KEY_ANYWHERE
 from .protocol.version import HUB_PATH
 
 DEFAULT_HUB_URL = f"http://localhost:5500{HUB_PATH}"
 """The standalone hub's URL on this machine, used where MERCURE_HUB is False and no hub url is given."""
 
 MAKE_A_KEY = "flask mercure gen-secret-key"
-MAKE_A_KEY_ANYWHERE = 'python -c "import secrets; print(secrets.token_urlsafe(48))"'
-"""For where the app cannot load, so that its commands cannot run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from .protocol.errors import Unavailable
 from .protocol.version import HUB_PATH
-from .server.wsgi import HubFront
+from .server.wsgi import HubFront, refusal_response
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def embed(app: Flask, front: HubFront) -> None:
 
     def serve(**_path: str) -> Response:
         if problem := server_problem(request.environ):
-            return _unavailable(Unavailable(problem))
+            return refusal_response(Unavailable(problem))
         return front.respond(request.environ)
 
     blueprint = Blueprint("mercure_hub", __name__)
@@ -76,9 +76,3 @@ def embed(app: Flask, front: HubFront) -> None:
             rule, "serve", serve, methods=METHODS, provide_automatic_options=False, merge_slashes=False
         )
     app.register_blueprint(blueprint)
-
-
-def _unavailable(refusal: Unavailable) -> Response:
-    return Response(
-        f"{refusal.public_answer}\n", status=refusal.status, content_type="text/plain; charset=utf-8"
-    )

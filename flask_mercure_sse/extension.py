@@ -166,9 +166,7 @@ class MercureSSE:
             retry=retry,
             type_is_topic=state.type_is_topic,
         )
-        if hub_url is None and (jwt is None or state.hub is not None):
-            return state.publish(update)
-        return state.http_publisher(hub_url or state.hub_url(public=False), jwt).publish(update)
+        return state.elsewhere(hub_url, jwt).publish(update)
 
     def publish_signal(
         self,
@@ -330,10 +328,7 @@ class MercureSSE:
         :param subscriber_jwt: a token to put into the URL. URLs end up in logs; prefer the cookie.
         :param with_subscriptions: whether to follow the subscription events of the topics, too.
         """
-        selectors = _topics(topics)
-        if with_subscriptions:
-            selectors += [self.subscription_topic(topic) for topic in selectors]
-        query = self._state().version.url_query(selectors, subscriber_jwt)
+        query = self._state().version.url_query(self._followed(topics, with_subscriptions), subscriber_jwt)
         return subscribe_url(self.hub_base_url(public), query)
 
     def authentified_hub_url(
@@ -344,11 +339,13 @@ class MercureSSE:
         Without topics the token is for all. Arguments as for :meth:`hub_url` and
         :meth:`create_subscription_jwt`.
         """
-        selectors = None if topics is None else _topics(topics)
-        granted = selectors
-        if selectors and with_subscriptions:
-            granted = [*selectors, *map(self.subscription_topic, selectors)]
-        return self.hub_url(selectors, self.create_subscription_jwt(granted, payload), with_subscriptions)
+        followed = self._followed(topics, with_subscriptions)
+        token = self.create_subscription_jwt(None if topics is None else followed, payload)
+        return self.hub_url(followed, token)
+
+    def _followed(self, topics: Any, with_subscriptions: bool) -> list[str]:
+        selectors = _topics(topics)
+        return [*selectors, *map(self.subscription_topic, selectors)] if with_subscriptions else selectors
 
     def subscription_topic(self, topic: Any, subscriber: str | None = None) -> str:
         """Return the topic of a subscription's events, of all subscribers' where none is given."""
@@ -481,18 +478,19 @@ class MercureSSE:
         """Return the state of the current app, or of the only app there is."""
         if has_app_context():
             state = self._states.get(current_app._get_current_object())  # pyright: ignore
-            if state is not None:
-                return state
+            if state is None:
+                raise ConfigurationError(
+                    "MercureSSE is not registered with the current app; call init_app(app)"
+                )
+            return state
         states = list(self._states.values())
-        if len(states) == 1 and not has_app_context():
-            return states[0]
-        raise ConfigurationError(
-            "MercureSSE is not registered with the current app; call init_app(app)"
-            if has_app_context()
-            else "MercureSSE serves no app yet; call init_app(app)"
-            if not states
-            else "MercureSSE serves several apps; use it within the context of one: with app.app_context()"
-        )
+        if not states:
+            raise ConfigurationError("MercureSSE serves no app yet; call init_app(app)")
+        if len(states) > 1:
+            raise ConfigurationError(
+                "MercureSSE serves several apps; use it within the context of one: with app.app_context()"
+            )
+        return states[0]
 
 
 _TYPE = type  # several methods have an argument of that name

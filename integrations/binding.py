@@ -41,7 +41,7 @@ class Outlet(Protocol):
         """Return data as JSON."""
         ...
 
-    def publish(self, update: Update, /) -> object:
+    def publish(self, update: Update, /) -> Any:
         """Publish an update."""
         ...
 

@@ -83,16 +83,16 @@ def _before_flush(session: Session, _context: object, _instances: object) -> Non
     """Load what a deleted object has not loaded, while its row is still there to be read."""
     if not model_changed.receivers:
         return
+    watched = _WatchedModels()
     for item in session.deleted:
-        state = _state(item)
-        if is_watched(state.class_):
-            columns = {attribute.key for attribute in state.mapper.column_attrs}
-            # Only what is missing: a value that the app has set must stay.
-            if missing := columns & state.unloaded:
-                try:
-                    session.refresh(item, attribute_names=missing)
-                except SQLAlchemyError:
-                    logger.debug("A row to be deleted could not be loaded", exc_info=True)
+        rows = watched[type(item)]
+        # Only what is missing: a value that the app has set must stay.
+        missing = rows.columns & _state(item).unloaded if rows else None
+        if missing:
+            try:
+                session.refresh(item, attribute_names=missing)
+            except SQLAlchemyError:
+                logger.debug("A row to be deleted could not be loaded", exc_info=True)
 
 
 def _after_flush(session: Session, _context: object) -> None:
@@ -130,7 +130,7 @@ class _Rows:
     """
 
     def __init__(self, mapper: Mapper[Any]) -> None:
-        self.columns = [attribute.key for attribute in mapper.column_attrs]
+        self.columns = frozenset(attribute.key for attribute in mapper.column_attrs)
         self._model = mapper.class_
         self._keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
         # Tables that inherit share their keys, unless each is complete by itself.

@@ -62,6 +62,9 @@ ANONYMOUS = Rights()
 KEY_LENGTH = 32
 """Bytes that an HS256 key should have at least (`RFC 7518, HMAC with SHA-2 Functions`)."""
 
+MAKE_A_KEY_ANYWHERE = 'python -c "import secrets; print(secrets.token_urlsafe(48))"'
+"""For where an app cannot load, or there is none, so that its commands cannot run."""
+
 
 def encode_token(claims: Claims, key: str | bytes) -> str:
     """Return the HS256 token of `claims`."""

@@ -18,7 +18,7 @@ from gevent.pywsgi import WSGIHandler, WSGIServer  # noqa: E402
 
 from ..hub.authority import Authority  # noqa: E402
 from ..hub.hub import Hub  # noqa: E402
-from ..protocol.tokens import encode_token  # noqa: E402
+from ..protocol.tokens import MAKE_A_KEY_ANYWHERE, encode_token  # noqa: E402
 from ..protocol.v0 import MERCURE_0  # noqa: E402
 from ..protocol.version import HUB_PATH  # noqa: E402
 from .cors import Cors  # noqa: E402
@@ -29,8 +29,6 @@ STOP_TIMEOUT = 1
 
 PUBLISHER_VARIABLES = ["MERCURE_PUBLISHER_SECRET_KEY", "MERCURE_PUBLISHER_JWT_KEY"]
 SUBSCRIBER_VARIABLES = ["MERCURE_SUBSCRIBER_SECRET_KEY", "MERCURE_SUBSCRIBER_JWT_KEY"]
-
-MAKE_A_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(48))"'
 
 
 class Handler(WSGIHandler):
@@ -89,7 +87,7 @@ def _secret(given: str | None, host: str, option: str) -> str:
         return given
     if not _is_loopback(host):
         raise click.UsageError(
-            f"{option} is missing, and {host} is not a loopback address; make one with: {MAKE_A_KEY}"
+            f"{option} is missing, and {host} is not a loopback address; make one with: {MAKE_A_KEY_ANYWHERE}"
         )
     return secrets.token_urlsafe(48)
 

@@ -204,6 +204,11 @@ def _read_form(request: Request) -> Fields:
 
 def _refused(request: Request, refusal: Refusal) -> Response:
     logger.info("%s %r refused with %d: %s", request.method, request.path, refusal.status, refusal)
+    return refusal_response(refusal)
+
+
+def refusal_response(refusal: Refusal) -> Response:
+    """Return the answer to a request that is refused."""
     response = Response(
         f"{refusal.public_answer}\n", status=refusal.status, content_type="text/plain; charset=utf-8"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .config import MercureConfig
+from .encryption import Encryption
 from .extension import MercureSSE, mercure_publish, publish_signal
 from .integrations.binding import Binding
 from .integrations.changes import Change, model_changed
@@ -15,6 +16,7 @@ from .protocol.errors import (
     PublishError,
     SubscriptionsError,
 )
+from .protocol.selectors import match_exact, match_urlpattern
 from .protocol.update import Update
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "BindingError",
     "Change",
     "ConfigurationError",
+    "Encryption",
     "InvalidUpdate",
     "MercureConfig",
     "MercureError",
@@ -30,6 +33,8 @@ __all__ = [
     "PublishError",
     "SubscriptionsError",
     "Update",
+    "match_exact",
+    "match_urlpattern",
     "mercure_publish",
     "model_changed",
     "publish_signal",

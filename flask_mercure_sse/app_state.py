@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from json import JSONEncoder
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider, JSONProvider
 
-from .config import MAKE_A_KEY, MercureConfig, checked_token, checked_url
+from .app_keys import Keys, Role
+from .config import MercureConfig, checked_token
 from .hub.authority import Authority
 from .hub.hub import Hub
 from .integrations.binding import Outlet
-from .protocol.errors import ConfigurationError, MissingKeyError
-from .protocol.tokens import KEY_LENGTH, encode_token
+from .protocol.errors import ConfigurationError
+from .protocol.hub_url import checked_hub_url
+from .protocol.keys import sign
 from .protocol.update import Update
-from .protocol.v0 import MERCURE_0
 from .protocol.version import ProtocolVersion
+from .protocol.versions import Versions, has_fixed_path, speak
 from .publishers.embedded import EmbeddedPublisher
 from .publishers.http import Connections, HttpPublisher, Timeouts
 from .publishers.publisher import Publisher
+from .server.cors import Cors
+from .server.issuers import authority, authorization_servers
 from .server.wsgi import HubFront
-from .urls import internal_hub_url, public_hub_url
+from .urls import hub_identity, internal_hub_url, public_hub_url
 
 if TYPE_CHECKING:
     from .extension import MercureSSE
-
-Role = Literal["publisher_secret_key", "subscriber_secret_key"]
-ROLES: tuple[Role, ...] = ("publisher_secret_key", "subscriber_secret_key")
 
 
 def encoder_of(provider: JSONProvider) -> Callable[[object], str]:
@@ -52,47 +54,6 @@ def _default_encoder(
     # NaN is no JSON: browsers could not read it.
     encoder = JSONEncoder(default=default, ensure_ascii=ensure_ascii, sort_keys=sort_keys, allow_nan=False)
     return encoder.encode
-
-
-class Keys:
-    """The secrets of an app's tokens; what is not set for a role is the app's own SECRET_KEY.
-
-    That one is read when it is needed, as Flask does: it may be set after the extension is.
-    """
-
-    def __init__(self, app_config: Mapping[str, Any], config: MercureConfig) -> None:
-        self._app_config = app_config
-        self._own: dict[Role, str | bytes | None] = {
-            "publisher_secret_key": config.publisher_secret_key,
-            "subscriber_secret_key": config.subscriber_secret_key,
-        }
-
-    def find(self, role: Role) -> str | bytes | None:
-        """Return the secret of a role, None where there is none."""
-        return self._own[role] or self._app_config.get("SECRET_KEY")
-
-    def get(self, role: Role) -> str | bytes:
-        """Return the secret of a role.
-
-        :raises MissingKeyError: there is none.
-        """
-        key = self.find(role)
-        if not key:
-            raise MissingKeyError(
-                f"MERCURE_{role.upper()} is not set and neither is SECRET_KEY, so tokens can be neither made "
-                f"nor checked: set one of them to a key made by: {MAKE_A_KEY}"
-            )
-        return key
-
-    def short(self) -> list[str]:
-        """Return the names of the settings whose secrets are shorter than HS256 asks for."""
-        lengths = {role: len(_bytes(self.find(role) or b"\0" * KEY_LENGTH)) for role in ROLES}
-        names = {role: f"MERCURE_{role.upper()}" if self._own[role] else "SECRET_KEY" for role in ROLES}
-        return list(dict.fromkeys(names[role] for role in ROLES if lengths[role] < KEY_LENGTH))
-
-
-def _bytes(key: str | bytes) -> bytes:
-    return key.encode() if isinstance(key, str) else key
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,7 +87,11 @@ class AppState:
         return encoder_of(app.json)(data)
 
     def publish(self, update: Update) -> str:
-        """Publish an update on the app's hub."""
+        """Publish an update on the app's hub.
+
+        :raises InvalidUpdate: the version of the protocol refuses it.
+        """
+        self.version.check(update)
         return self.publisher.publish(update)
 
     @property
@@ -139,10 +104,24 @@ class AppState:
         find = public_hub_url if public else internal_hub_url
         return find(self.config, self.app_config)
 
+    def token(self, role: Role, claims: Mapping[str, Any]) -> str:
+        """Return a token of the app's own.
+
+        :raises MissingKeyError: the app has no key to sign it with.
+        """
+        return sign(claims, self.keys.signing_key(role), type=self.version.token_type)
+
+    def claims(self, **grants: Any) -> dict[str, Any]:
+        """Return the claims of a token that is good from now on; see :meth:`ProtocolVersion.claims`."""
+        return self.version.claims(now=time.time(), lifetime=self.config.token_lifetime, **grants)
+
     def publisher_token(self) -> str:
         """Return the token with which the app publishes on an external hub."""
-        claims = self.version.claims(publish=["*"])
-        return self.config.publisher_jwt or encode_token(claims, self.keys.get("publisher_secret_key"))
+        return self.config.publisher_jwt or self.token("publisher_secret_key", self.claims(publish=["*"]))
+
+    def cookie_name(self, *, secure: bool) -> str:
+        """Return the name of the cookie with a browser's token."""
+        return self.config.authz_cookie_name or self.version.cookie_name(secure=secure)
 
     def http_publisher(self, hub_url: str, token: str | None = None) -> HttpPublisher:
         """Return a publisher for any hub, with the app's connections and time limits.
@@ -152,7 +131,6 @@ class AppState:
         return HttpPublisher(
             hub_url,
             (lambda: token) if token else self.publisher_token,
-            version=self.version,
             connections=self.connections,
             timeouts=self.timeouts,
         )
@@ -169,25 +147,36 @@ class AppState:
             return self
         return _Elsewhere(
             self,
-            None if hub_url is None else _checked("hub_url", hub_url, checked_url),
+            None if hub_url is None else _checked("hub_url", hub_url, self._checked_hub_url),
             None if jwt is None else _checked("jwt", jwt, checked_token),
         )
+
+    def _checked_hub_url(self, hub_url: str) -> str:
+        return checked_hub_url(hub_url, fixed_path=has_fixed_path(self.config.protocol))
 
     def hub_front(self) -> HubFront:
         """Return the HTTP front of the embedded hub."""
         assert self.hub is not None
-        allow_publish = self.config.hub_allow_publish
+        config = self.config
         return HubFront(
             self.hub,
-            publishers=Authority(self.version, self._key("publisher_secret_key")) if allow_publish else None,
-            subscribers=Authority(self.version, self._key("subscriber_secret_key")),
-            cookie_name=self.config.authz_cookie_name,
-            keepalive_interval=self.config.hub_keepalive_interval,
+            publishers=self._authority("publisher_secret_key") if config.hub_allow_publish else None,
+            subscribers=self._authority("subscriber_secret_key"),
+            cookie_name=config.authz_cookie_name,
+            publish_origins=config.publish_origins,
+            keepalive_interval=config.hub_keepalive_interval,
+            cors=Cors(config.cors_origins),
+            limits=config.limits,
         )
 
-    def _key(self, role: Role) -> Callable[[], str | bytes]:
-        keys = self.keys
-        return lambda: keys.get(role)
+    def _authority(self, role: Role) -> Authority:
+        return authority(
+            "publisher" if role == "publisher_secret_key" else "subscriber",
+            self.keys.source(role),
+            issuer=self.config.issuer or hub_identity(self.config, self.app_config)[0] or "",
+            issuers=self.config.issuers,
+            algorithms=self.config.algorithms,
+        )
 
 
 class _Elsewhere:
@@ -223,10 +212,11 @@ def build_state(app: Flask, instance: MercureSSE, config: MercureConfig) -> AppS
     """
     app_config = cast("dict[str, Any]", app.config)
     keys = Keys(app_config, config)
+    versions = _versions(config, app_config)
     hub = None
     if config.embedded:
         hub = Hub(
-            MERCURE_0,
+            versions,
             history_length=config.hub_reconciliation_length,
             allow_anonymous=config.hub_allow_anonymous,
             subscriptions=config.hub_subscriptions,
@@ -239,7 +229,7 @@ def build_state(app: Flask, instance: MercureSSE, config: MercureConfig) -> AppS
     return AppState(
         instance=instance,
         config=config,
-        version=MERCURE_0,
+        version=versions.newest,
         keys=keys,
         hub=hub,
         embedded=EmbeddedPublisher(hub) if hub else None,
@@ -247,4 +237,16 @@ def build_state(app: Flask, instance: MercureSSE, config: MercureConfig) -> AppS
         timeouts=Timeouts(config.connect_timeout, config.read_timeout),
         app_config=app_config,
         app=weakref.ref(app),
+    )
+
+
+def _versions(config: MercureConfig, app_config: Mapping[str, Any]) -> Versions:
+    url, is_known = hub_identity(config, app_config)
+    return speak(
+        config.protocol,
+        url,
+        issuer=config.issuer,
+        authorization_servers=authorization_servers(config.issuers),
+        is_known=is_known,
+        limits=config.limits,
     )

@@ -6,17 +6,22 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal, cast
 
 from .protocol.errors import ConfigurationError
-from .protocol.tokens import MAKE_A_KEY_ANYWHERE
-from .protocol.version import HUB_PATH
+from .protocol.hub_url import EXAMPLE, checked_hub_url
+from .protocol.keys import MAKE_A_KEY_ANYWHERE
+from .protocol.limits import Limits
+from .protocol.versions import PROTOCOLS, has_fixed_path
+from .server.cors import checked_origins
+from .server.issuers import Issuers, read_issuers
 
-DEFAULT_HUB_URL = f"http://localhost:5500{HUB_PATH}"
+DEFAULT_HUB_URL = EXAMPLE
 """The standalone hub's URL on this machine, used where MERCURE_HUB is False and no hub url is given."""
 
 MAKE_A_KEY = "flask mercure gen-secret-key"
+
+_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +43,35 @@ class MercureConfig:
     publisher_jwt: str | None = field(default=None, repr=False)
     """Token with which the app publishes on an external hub; None: made from the publisher secret."""
 
+    protocol: str = "0.x"
+    """Version of the protocol: ``0.x``, ``1.0``, or ``both`` while an app moves from one to the other."""
+
     publisher_secret_key: str | bytes | None = field(default=None, repr=False)
-    """Secret of publishers' tokens; None: the app's SECRET_KEY."""
+    """Key of publishers' tokens: a secret, a PEM, or the URL of a JWK Set; None: the app's SECRET_KEY."""
 
     subscriber_secret_key: str | bytes | None = field(default=None, repr=False)
-    """Secret of subscribers' tokens; None: the app's SECRET_KEY."""
+    """Key of subscribers' tokens: a secret, a PEM, or the URL of a JWK Set; None: the app's SECRET_KEY."""
 
-    authz_cookie_name: str = "mercureAuthorization"
-    """Cookie in which browsers present their token."""
+    algorithms: tuple[str, ...] | None = None
+    """Algorithms that tokens may have; None: the usual ones of each kind of key, HS256 for secrets."""
+
+    issuer: str | None = None
+    """Who signs the app's tokens, in Mercure 1.0; None: the hub's URL."""
+
+    issuers: Issuers | None = field(default=None, repr=False)
+    """Others whose tokens the embedded hub takes, in Mercure 1.0, and their keys."""
+
+    token_lifetime: float | None = None
+    """Seconds for which the app's tokens are good; None: in Mercure 1.0 an hour, else no end."""
+
+    authz_cookie_name: str | None = None
+    """Cookie in which browsers present their token; None: the one of the protocol's version."""
+
+    cors_origins: tuple[str, ...] = ()
+    """Other origins whose pages may use the embedded hub, with cookies; ``*``: all, without cookies."""
+
+    publish_origins: tuple[str, ...] = ()
+    """Origins whose pages may publish on the embedded hub with the cookie."""
 
     type_is_topic: bool = False
     """Whether an update without a type gets its topic as type, so that one EventSource can follow many."""
@@ -65,6 +91,15 @@ class MercureConfig:
     hub_reconciliation_length: int = 500
     """Number of updates that the embedded hub keeps for subscribers that come back, 0 for none."""
 
+    max_body_size: int = _LIMITS.body_size
+    """Bytes of a request's body that the embedded hub takes."""
+
+    max_topics: int = _LIMITS.topics
+    """Topics of one update that the embedded hub takes over HTTP."""
+
+    max_selectors: int | None = None
+    """Selectors of one subscriber that the embedded hub takes; None: 1000, in Mercure 1.0 100."""
+
     connect_timeout: float = 2
     """Seconds until a connection to an external hub must stand."""
 
@@ -75,6 +110,11 @@ class MercureConfig:
     def embedded(self) -> bool:
         """Whether the hub lives in the app."""
         return self.hub if self.hub is not None else self.hub_url is None
+
+    @property
+    def limits(self) -> Limits:
+        """How much one request may ask of the embedded hub."""
+        return Limits(self.max_body_size, self.max_topics, self.max_selectors)
 
     @property
     def external_hub_url(self) -> str | Literal[True]:
@@ -117,6 +157,10 @@ class MercureConfig:
                 problems.append(f"{key}: {_shown(name, given)} {error}")
         if problems:
             raise ConfigurationError("; ".join(problems))
+        fixed_path = has_fixed_path(values.get("protocol", cls.protocol))
+        for name in ("hub_url", "public_hub_url"):
+            if isinstance(values.get(name), str):
+                values[name] = checked_hub_url(values[name], fixed_path=fixed_path)
         return cls(**values)
 
 
@@ -127,7 +171,7 @@ def _unknown(key: str) -> str:
 
 
 def _shown(name: str, value: object) -> str:
-    secret = name.endswith(("_secret_key", "_jwt"))
+    secret = name.endswith(("_secret_key", "_jwt", "issuers"))
     return "the value" if secret else repr(value)
 
 
@@ -164,27 +208,8 @@ def _url(value: object) -> str | Literal[True] | None:
         return None
     if not isinstance(value, str):
         raise ValueError("is not a URL; give one such as " + DEFAULT_HUB_URL)
-    return checked_url(value)
-
-
-def checked_url(value: str) -> str:
-    """Return a hub's URL with its path, or raise ValueError with what is wrong."""
-    fix = f"give an absolute http or https URL such as {DEFAULT_HUB_URL}"
-    try:
-        url = urlsplit(value)
-        port = url.port
-    except ValueError as error:
-        raise ValueError(f"is not a valid URL ({error}); {fix}") from error
-    if url.scheme not in ("http", "https") or not url.hostname or port == 0:
-        raise ValueError(f"is not a valid hub URL; {fix}")
-    if any(character.isspace() or not character.isprintable() for character in value):
-        raise ValueError(f"has a space or control character; {fix}")
-    if url.query or url.fragment:
-        raise ValueError(f"has a query or fragment, which the topics take; {fix}")
-    if url.username or url.password:
-        raise ValueError("has a user name or password, which browsers would see; use MERCURE_PUBLISHER_JWT")
-    path = url.path.rstrip("/")
-    return url._replace(path=path if path.endswith(HUB_PATH) else path + HUB_PATH).geturl()
+    checked_hub_url(value)
+    return value
 
 
 def _text(value: object) -> str:
@@ -210,11 +235,35 @@ def checked_token(value: object) -> str:
 def _secret(value: object) -> str | bytes:
     if not isinstance(value, (str, bytes)) or not value:
         raise ValueError(f"is not a text or bytes; make a key with: {MAKE_A_KEY_ANYWHERE}")
-    if (value.encode() if isinstance(value, str) else value).lstrip().startswith(b"-----BEGIN"):
-        raise ValueError(
-            f"is a PEM file, and HS256 needs a secret of its own; make a key with: {MAKE_A_KEY_ANYWHERE}"
-        )
     return value
+
+
+def _protocol(value: object) -> str:
+    if value not in PROTOCOLS:
+        raise ValueError(f"is no version of the protocol; use one of {', '.join(map(repr, PROTOCOLS))}")
+    return str(value)
+
+
+def _names(value: object) -> tuple[str, ...]:
+    names = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):  # pyright: ignore[reportUnknownVariableType]
+        raise ValueError("is not a list of texts; give a list, or one text with commas")
+    return tuple(cast("list[str]", names))
+
+
+def _algorithms(value: object) -> tuple[str, ...]:
+    algorithms = _names(value)
+    if not algorithms:
+        raise ValueError("has no entry; leave it out, or name the algorithms that tokens may have")
+    return algorithms
+
+
+def _origins(value: object) -> tuple[str, ...]:
+    return checked_origins(_names(value))
+
+
+def _publish_origins(value: object) -> tuple[str, ...]:
+    return checked_origins(_names(value), allow_any=False)
 
 
 def _cookie_name(value: object) -> str:
@@ -249,9 +298,16 @@ def _count(value: object) -> int:
             raise ValueError
         number = int(value)
     except ValueError:
-        raise ValueError("is not a whole number; give how many updates to keep") from None
+        raise ValueError("is not a whole number; give how many") from None
     if number < 0:
-        raise ValueError("is negative; give how many updates to keep, 0 for none")
+        raise ValueError("is negative; give how many, 0 for none")
+    return number
+
+
+def _limit(value: object) -> int:
+    number = _count(value)
+    if number == 0:
+        raise ValueError("leaves nothing to take; give a number above zero")
     return number
 
 
@@ -260,15 +316,25 @@ KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "MERCURE_PUBLIC_HUB_URL": ("public_hub_url", _url),
     "MERCURE_HUB": ("hub", _flag),
     "MERCURE_PUBLISHER_JWT": ("publisher_jwt", checked_token),
+    "MERCURE_PROTOCOL": ("protocol", _protocol),
     "MERCURE_PUBLISHER_SECRET_KEY": ("publisher_secret_key", _secret),
     "MERCURE_SUBSCRIBER_SECRET_KEY": ("subscriber_secret_key", _secret),
+    "MERCURE_ALGORITHMS": ("algorithms", _algorithms),
+    "MERCURE_ISSUER": ("issuer", _text),
+    "MERCURE_ISSUERS": ("issuers", read_issuers),
+    "MERCURE_TOKEN_LIFETIME": ("token_lifetime", _timeout),
     "MERCURE_AUTHZ_COOKIE_NAME": ("authz_cookie_name", _cookie_name),
+    "MERCURE_CORS_ORIGINS": ("cors_origins", _origins),
+    "MERCURE_PUBLISH_ORIGINS": ("publish_origins", _publish_origins),
     "MERCURE_TYPE_IS_TOPIC": ("type_is_topic", _flag),
     "MERCURE_HUB_ALLOW_PUBLISH": ("hub_allow_publish", _flag),
     "MERCURE_HUB_ALLOW_ANONYMOUS": ("hub_allow_anonymous", _flag),
     "MERCURE_HUB_SUBSCRIPTIONS": ("hub_subscriptions", _flag),
     "MERCURE_HUB_KEEPALIVE_INTERVAL": ("hub_keepalive_interval", _number),
     "MERCURE_HUB_RECONCILIATION_LENGTH": ("hub_reconciliation_length", _count),
+    "MERCURE_MAX_BODY_SIZE": ("max_body_size", _limit),
+    "MERCURE_MAX_TOPICS": ("max_topics", _limit),
+    "MERCURE_MAX_SELECTORS": ("max_selectors", _limit),
     "MERCURE_CONNECT_TIMEOUT": ("connect_timeout", _timeout),
     "MERCURE_READ_TIMEOUT": ("read_timeout", _timeout),
 }

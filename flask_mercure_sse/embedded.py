@@ -13,11 +13,11 @@ from werkzeug.wrappers import Response
 
 from .protocol.errors import Unavailable
 from .protocol.version import HUB_PATH
-from .server.wsgi import HubFront, refusal_response
+from .server.wsgi import API_PATH, HUB_METADATA_PATH, HubFront, refusal_response
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
+METHODS = ["GET", "HEAD", "POST", "QUERY", "OPTIONS"]
 
 INSTEAD = (
     "Run the hub on its own (python -m flask_mercure_sse.server) and set MERCURE_HUB_URL, or serve the app "
@@ -70,7 +70,7 @@ def embed(app: Flask, front: HubFront) -> None:
         return front.respond(request.environ)
 
     blueprint = Blueprint("mercure_hub", __name__)
-    for rule in (HUB_PATH, f"{HUB_PATH}/subscriptions", f"{HUB_PATH}/subscriptions/<path:rest>"):
+    for rule in (HUB_PATH, API_PATH, f"{API_PATH}/<path:rest>", HUB_METADATA_PATH):
         # A topic in a path may begin with // once it is decoded.
         blueprint.add_url_rule(
             rule, "serve", serve, methods=METHODS, provide_automatic_options=False, merge_slashes=False

@@ -7,10 +7,12 @@ from typing import Any, TypeVar, cast, overload
 from weakref import WeakKeyDictionary
 
 from blinker import ANY, Signal
-from flask import Flask, current_app, has_app_context, has_request_context, request
+from flask import Flask, current_app, has_app_context
 from werkzeug.wrappers import Response
 
-from .app_state import ROLES, AppState, Role, build_state
+from . import cookies
+from .app_keys import ROLES, Role
+from .app_state import AppState, build_state
 from .cli import mercure_commands
 from .config import MAKE_A_KEY, MercureConfig
 from .embedded import embed
@@ -19,16 +21,15 @@ from .integrations.changes import model_changed
 from .integrations.content import compose, published, text_of, topic_of, topics_of
 from .integrations.signals import publish_signal as bind_signal
 from .protocol.errors import ConfigurationError, NotFound, SubscriptionsError
+from .protocol.keys import KEY_LENGTH
 from .protocol.selectors import EVERYTHING
-from .protocol.tokens import KEY_LENGTH, encode_token
-from .protocol.version import HUB_PATH
+from .protocol.text import text_problem
+from .protocol.v1 import EVENT_TYPE
 from .publishers.http import fetch_subscriptions
-from .urls import path_of, subscribe_url
+from .server.links import link
+from .urls import subscribe_url
 
 EXTENSION = "mercure_sse"
-
-MAX_COOKIE = 4000
-"""Bytes of a token that fits into a cookie with its name and attributes."""
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 PayloadGetter = Callable[[list[str]], Any]
@@ -54,7 +55,8 @@ class MercureSSE:
     :param hub_subscriptions: whether the embedded hub tells who follows what.
     :param hub_keepalive_interval: seconds between comments on an idle stream, 0 for none.
     :param hub_reconciliation_length: number of updates that the embedded hub keeps.
-    :param authz_cookie_name: name of the cookie with a browser's token.
+    :param authz_cookie_name: name of the cookie with a browser's token, by default the one of the
+        protocol's version (``mercureAuthorization`` in 0.x).
     :param type_is_topic: whether an update without a type is named after its topic.
     :param hub: whether to embed the hub; by default only where there is no hub url.
     :raises ConfigurationError: a setting is wrong; the text names its key and the fix.
@@ -73,7 +75,7 @@ class MercureSSE:
         hub_subscriptions: bool = True,
         hub_keepalive_interval: float = 15,
         hub_reconciliation_length: int = 500,
-        authz_cookie_name: str = "mercureAuthorization",
+        authz_cookie_name: str | None = None,
         type_is_topic: bool = False,
         hub: bool | None = None,
     ) -> None:
@@ -325,10 +327,15 @@ class MercureSSE:
         """Return a URL that subscribes to topics.
 
         :param topics: one topic, selector or object, or several.
-        :param subscriber_jwt: a token to put into the URL. URLs end up in logs; prefer the cookie.
+        :param subscriber_jwt: a token to put into the URL. URLs end up in logs; prefer the cookie. Mercure
+            1.0 reads no token there: it goes into the cookie of the response to the current request.
         :param with_subscriptions: whether to follow the subscription events of the topics, too.
         """
-        query = self._state().version.url_query(self._followed(topics, with_subscriptions), subscriber_jwt)
+        state = self._state()
+        if subscriber_jwt and not state.version.reads_query_token:
+            cookies.grant_token(self, subscriber_jwt)
+            subscriber_jwt = None
+        query = state.version.url_query(self._followed(topics, with_subscriptions), subscriber_jwt)
         return subscribe_url(self.hub_base_url(public), query)
 
     def authentified_hub_url(
@@ -336,12 +343,16 @@ class MercureSSE:
     ) -> str:
         """Return a URL that subscribes to topics, with a fresh token for them.
 
-        Without topics the token is for all. Arguments as for :meth:`hub_url` and
-        :meth:`create_subscription_jwt`.
+        Where the version of the protocol reads no token from a URL, the token goes into the cookie of the
+        response to the current request. Without topics the token is for all. Arguments as for
+        :meth:`hub_url` and :meth:`create_subscription_jwt`.
         """
         followed = self._followed(topics, with_subscriptions)
-        token = self.create_subscription_jwt(None if topics is None else followed, payload)
-        return self.hub_url(followed, token)
+        granted = None if topics is None else followed
+        if self._state().version.reads_query_token:
+            return self.hub_url(followed, self.create_subscription_jwt(granted, payload))
+        cookies.grant(self, granted, payload)
+        return self.hub_url(followed)
 
     def _followed(self, topics: Any, with_subscriptions: bool) -> list[str]:
         selectors = _topics(topics)
@@ -366,18 +377,22 @@ class MercureSSE:
         return self._token("subscriber_secret_key", subscribe=selectors, payload=payload)
 
     def create_jwt(self, key: Role, **claims: Any) -> str:
-        """Return a token with these claims under ``mercure``.
+        """Return a token with these grants.
 
-        :param key: whose secret signs it, ``"publisher_secret_key"`` or ``"subscriber_secret_key"``.
-        :raises MissingKeyError: there is no such secret.
+        :param key: whose key signs it, ``"publisher_secret_key"`` or ``"subscriber_secret_key"``.
+        :param claims: the lists of topics ``publish`` and ``subscribe``, and ``payload``; in Mercure 0.x
+            what else there is goes under ``mercure``, too.
+        :raises MissingKeyError: there is no such key.
+        :raises ConfigurationError: the version of the protocol cannot say one of them.
         """
         if key not in ROLES:
             raise ConfigurationError(f"key: {key!r} is none; use {' or '.join(ROLES)}")
-        return encode_token({"mercure": claims}, self._state().keys.get(key))
+        lists = {name: _topics(claims.pop(name)) for name in ("publish", "subscribe") if name in claims}
+        return self._token(key, **lists, payload=claims.pop("payload", None), others=claims)
 
     def _token(self, role: Role, **grants: Any) -> str:
         state = self._state()
-        return encode_token(state.version.claims(**grants), state.keys.get(role))
+        return state.token(role, state.claims(**grants))
 
     def set_authz_cookie(
         self,
@@ -397,26 +412,50 @@ class MercureSSE:
         :raises ConfigurationError: the token does not fit into a cookie.
         """
         token = jwt or self.create_subscription_jwt(topics, payload)
-        if len(token) > MAX_COOKIE:
-            raise ConfigurationError(
-                f"topics: their token has {len(token)} bytes, and browsers drop cookies over {MAX_COOKIE}; "
-                "grant URI templates instead of single topics"
-            )
-        response.set_cookie(
-            self._state().config.authz_cookie_name, token, **self._cookie_options(secure, options)
-        )
+        cookies.check_size(token)
+        attributes = cookies.cookie_options(self.hub_base_url(), secure, options)
+        name = self._state().cookie_name(secure=bool(attributes["secure"]))
+        response.set_cookie(name, token, **attributes)
         return response
 
     def delete_authz_cookie(self, response: ResponseT, **options: Any) -> ResponseT:
         """Take the token back from the browser, and return the response."""
-        response.delete_cookie(self._state().config.authz_cookie_name, **self._cookie_options(None, options))
+        attributes = cookies.cookie_options(self.hub_base_url(), None, options)
+        name = self._state().cookie_name(secure=bool(attributes["secure"]))
+        response.delete_cookie(name, **attributes)
         return response
 
-    def _cookie_options(self, secure: bool | None, options: dict[str, Any]) -> dict[str, Any]:
-        url = self.hub_base_url()
-        if secure is None:
-            secure = url.startswith("https:") or (has_request_context() and request.is_secure)
-        return {"path": path_of(url), "secure": secure, "httponly": True, "samesite": "Strict", **options}
+    def add_link(
+        self,
+        response: ResponseT,
+        topic: Any = None,
+        *,
+        last_event_id: str | None = None,
+        content_type: str | None = None,
+        type: str | None = None,
+    ) -> ResponseT:
+        """Tell clients where to follow a resource, in ``Link`` headers, and return the response.
+
+        :param topic: the resource's canonical topic; without it clients take the URL that they asked for.
+        :param last_event_id: the id of the last event before the resource was read, so that a client that
+            subscribes after it misses nothing.
+        :param content_type: the updates' content type, where it is not the resource's.
+        :param type: the name of the updates' event, where they have one.
+        :raises ConfigurationError: an argument cannot stand in a header.
+
+        Source: `Mercure, Discovery`.
+        """
+        attributes = {"last-event-id": last_event_id, "content-type": content_type, "type": type}
+        given = {name: value for name, value in attributes.items() if value is not None}
+        for name, value in given.items():
+            if problem := text_problem(value):
+                raise ConfigurationError(f"{name.replace('-', '_')}: {value!r} {problem}")
+        if type == EVENT_TYPE:
+            raise ConfigurationError(f"type: {type!r} is the hub's own; give that of the updates")
+        response.headers.add("Link", link(self.hub_base_url(), {"rel": "mercure", **given}))
+        if topic is not None:
+            response.headers.add("Link", link(topic_of(topic), {"rel": "self"}))
+        return response
 
     def payload_getter(self, getter: PayloadGetterT) -> PayloadGetterT:
         """Register the function that says what subscription events show of a subscriber.
@@ -438,25 +477,30 @@ class MercureSSE:
         """
         if subscriber is not None and topic is None:
             raise ConfigurationError("subscriber: give the topic of the subscription, too")
+        if subscriber is not None and topic is None:
+            raise ConfigurationError("subscriber: give the topic of the subscription, too")
         state = self._state()
-        selector = None if topic is None else topic_of(topic)
-        path = state.version.subscriptions_url(selector, subscriber)
+        version = state.version
+        wanted = version.filter_for(None if topic is None else topic_of(topic), subscriber)
+        path = version.subscriptions_url(wanted)
         if state.hub is not None:
             try:
-                return state.hub.subscriptions(selector, subscriber)
+                return state.hub.subscriptions(version, wanted)[0]
             except NotFound as error:
                 raise SubscriptionsError(path, 404, str(error)) from error
-        hub = state.hub_url(public=False)
         return fetch_subscriptions(
-            hub.removesuffix(HUB_PATH) + path,
+            state.hub_url(public=False) + path.removeprefix(version.hub_path),
             self._token("subscriber_secret_key", subscribe=[path]),
             connections=state.connections,
             timeouts=state.timeouts,
         )
 
     def subscriptions(self, topic: Any = None) -> list[dict[str, Any]]:
-        """Return the list of the active subscriptions, of one topic or of all."""
-        return self.get_subscriptions(topic)["subscriptions"]
+        """Return the list of the active subscriptions, of one topic or of all.
+
+        In each version of the protocol an entry has the ``topic`` that is followed.
+        """
+        return self._state().version.listed(self.get_subscriptions(topic))
 
     def is_connected(self, topic: Any, **payload: Any) -> bool:
         """Tell whether somebody follows a topic, by just this selector, whose payload has all these items."""

@@ -26,6 +26,20 @@ def public_hub_url(config: MercureConfig, app_config: Mapping[str, Any]) -> str:
     return url if isinstance(url, str) else _own_url(app_config)
 
 
+def hub_identity(config: MercureConfig, app_config: Mapping[str, Any]) -> tuple[str | None, bool]:
+    """Return the URL by which tokens name the hub, and whether clients reach it there.
+
+    It never comes from a request, whose host is whatever its sender says. Where no setting tells it, an
+    embedded hub has one that names it to its own app alone, and another hub has none.
+    """
+    url = config.public_hub_url or (None if config.embedded else config.external_hub_url)
+    if isinstance(url, str):
+        return url, True
+    if app_config["SERVER_NAME"]:
+        return _app_url(app_config), True
+    return (f"http://localhost{_app_url(app_config)}" if config.embedded else None), False
+
+
 def internal_hub_url(config: MercureConfig, app_config: Mapping[str, Any]) -> str:
     """Return the hub's URL for this app.
 
@@ -62,6 +76,10 @@ def path_of(hub_url: str) -> str:
 def _own_url(app_config: Mapping[str, Any]) -> str:
     if has_request_context():
         return f"{request.root_url.rstrip('/')}{HUB_PATH}"
+    return _app_url(app_config)
+
+
+def _app_url(app_config: Mapping[str, Any]) -> str:
     server = app_config["SERVER_NAME"]
     origin = f"{app_config['PREFERRED_URL_SCHEME']}://{server}" if server else ""
     return f"{origin}{str(app_config['APPLICATION_ROOT']).rstrip('/')}{HUB_PATH}"

@@ -8,7 +8,6 @@ import pytest
 from flask import Flask
 
 from flask_mercure_sse import MercureSSE
-from flask_mercure_sse.protocol.v0 import MERCURE_0
 from tests.subscriber import Subscriber
 
 SECRET = "a secret that is long enough for HS256"
@@ -33,8 +32,9 @@ def subscribe(app: Flask, mercure: MercureSSE) -> Iterator[Callable[..., Subscri
 
     def open_stream(*topics: str, grants: list[str] | None = None) -> Subscriber:
         hub = app.extensions["mercure_sse"].hub
-        wanted = MERCURE_0.subscribe_request([("topic", topic) for topic in topics], None)
-        rights = MERCURE_0.rights(MERCURE_0.claims(subscribe=grants)) if grants else None
+        version = hub.versions.oldest
+        wanted = version.subscribe_request([("topic", topic) for topic in topics], None)
+        rights = version.rights(version.claims(now=0, subscribe=grants)) if grants else None
         opened.append(Subscriber(hub, wanted, rights))
         return opened[-1]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_mercure_sse.hub.frame import Frame
 from flask_mercure_sse.hub.hub import Hub
-from flask_mercure_sse.protocol.tokens import Rights
+from flask_mercure_sse.protocol.rights import Rights
 from flask_mercure_sse.protocol.update import Update
 from flask_mercure_sse.protocol.version import SubscribeRequest
 

@@ -17,7 +17,10 @@ PACKAGE = "flask_mercure_sse"
 
 # From the top down; a module may import its own layer and those below. "" is the package's __init__.py.
 LAYERS = (
-    {"", "app_state", "cli", "config", "embedded", "extension", "testing", "urls"},
+    {
+        *{"", "app_keys", "app_state", "cli", "config", "cookies", "embedded", "encryption", "extension"},
+        *{"testing", "urls"},
+    },
     {"integrations"},
     {"publishers"},
     {"server"},

@@ -27,7 +27,7 @@ def test_the_blocks_run_one_after_the_other(tmp_path: Path, monkeypatch: pytest.
         _, history = hub._history.after("earliest")
         db.drop_all()
         db.engine.dispose()
-    assert history[-1].data == '{"event": "insert", "model": "Todo", "id": 1}'
+    assert history[-1].update.data == '{"event": "insert", "model": "Todo", "id": 1}'
     assert "mercureAuthorization=" in app.test_client().get("/inbox").headers["Set-Cookie"]
 
 

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections import deque
 from heapq import merge
 from itertools import dropwhile
-from operator import itemgetter
+from typing import NamedTuple
 
 from ..protocol.update import EARLIEST, Update
+from ..protocol.version import ProtocolVersion
 
-_Entry = tuple[int, Update]  # position in the order of publishing, and the update
+
+class Entry(NamedTuple):
+    """An update as it was published.
+
+    :param position: in the order of publishing.
+    :param audience: the version of the protocol whose subscribers alone are told; None for all.
+    """
+
+    position: int
+    update: Update
+    audience: ProtocolVersion | None
 
 
 class History:
@@ -24,38 +35,37 @@ class History:
     """
 
     def __init__(self, length: int) -> None:
-        self._updates: deque[_Entry] = deque(maxlen=length)
-        self._subscription_events: deque[_Entry] = deque(maxlen=length)
+        self._updates: deque[Entry] = deque(maxlen=length)
+        self._subscription_events: deque[Entry] = deque(maxlen=length)
         self._position = 0
         self._dropped = 0
         """Position of the newest update that is no longer kept."""
         self.last_event_id: str = EARLIEST
         """The id of the newest update, ``earliest`` before the first."""
 
-    def append(self, update: Update, *, subscription_event: bool = False) -> None:
-        """Keep an update as the newest."""
-        row = self._subscription_events if subscription_event else self._updates
+    def append(self, update: Update, audience: ProtocolVersion | None = None) -> None:
+        """Keep an update as the newest.
+
+        :param audience: of a subscription event, the version in which it is told.
+        """
+        row = self._updates if audience is None else self._subscription_events
         self._position += 1
-        if not subscription_event and len(row) == row.maxlen:
-            self._dropped = row[0][0] if row else self._position
-        row.append((self._position, update))
+        if audience is None and len(row) == row.maxlen:
+            self._dropped = row[0].position if row else self._position
+        row.append(Entry(self._position, update, audience))
         self.last_event_id = update.id
 
-    def after(self, event_id: str) -> tuple[str, list[Update]]:
+    def after(self, event_id: str) -> tuple[str, list[Entry]]:
         """Return what came after an event, and the id of the event before the first returned.
 
         An id that is not known, never was or is no longer, gives everything that is kept, behind
         ``earliest``: more than was asked, because less would be a silent loss. An id that was used twice
         means its first use (`Mercure, Reconciliation`).
         """
-        entries = list(merge(self._updates, self._subscription_events, key=itemgetter(0)))
+        entries = list(merge(self._updates, self._subscription_events))
         if event_id != EARLIEST:
-            following = list(dropwhile(lambda entry: entry[1].id != event_id, entries))
+            following = list(dropwhile(lambda entry: entry.update.id != event_id, entries))
             # A subscription event may be kept longer than updates that came after it.
-            if following and following[0][0] > self._dropped:
-                return event_id, _updates(following[1:])
-        return EARLIEST, _updates(entries)
-
-
-def _updates(entries: list[_Entry]) -> list[Update]:
-    return [update for _position, update in entries]
+            if following and following[0].position > self._dropped:
+                return event_id, following[1:]
+        return EARLIEST, entries

@@ -13,10 +13,12 @@ from typing import Any
 
 from ..protocol.errors import Forbidden, NotFound, Unauthorized
 from ..protocol.ids import new_urn
+from ..protocol.rights import ANONYMOUS, Rights
 from ..protocol.selectors import any_matches
-from ..protocol.tokens import Rights
+from ..protocol.subscriptions import ALL, SubscriptionFilter
 from ..protocol.update import Update
 from ..protocol.version import ProtocolVersion, SubscribeRequest
+from ..protocol.versions import Versions
 from .forks import renew_in_children
 from .frame import Frame
 from .history import History
@@ -40,7 +42,7 @@ class Joined:
 class Hub:
     """A Mercure hub in this process's memory.
 
-    :param version: the version of the protocol that it speaks.
+    :param versions: the versions of the protocol that it speaks.
     :param history_length: how many updates it keeps for those who come back.
     :param allow_anonymous: whether subscribers without a token get public updates.
     :param subscriptions: whether it tells who follows what.
@@ -48,13 +50,13 @@ class Hub:
 
     def __init__(
         self,
-        version: ProtocolVersion,
+        versions: Versions,
         *,
         history_length: int = 500,
         allow_anonymous: bool = True,
         subscriptions: bool = True,
     ) -> None:
-        self.version = version
+        self.versions = versions
         self.allow_anonymous = allow_anonymous
         self.tells_subscriptions = subscriptions
         self._history = History(history_length)
@@ -63,7 +65,8 @@ class Hub:
         renew_in_children(self)
 
     def __repr__(self) -> str:
-        return f"<Hub {self.version.name}: {len(self._router)} subscribers>"
+        names = " and ".join(version.name for version in self.versions)
+        return f"<Hub {names}: {len(self._router)} subscribers>"
 
     def publish(self, update: Update) -> str:
         """Publish an update and return its id. Whoever calls this is trusted."""
@@ -106,7 +109,7 @@ class Hub:
         :raises Unauthorized: it has no token, and anonymous subscribers are not let in.
         """
         self.admit(rights)
-        subscriber = Subscriber(request.selectors, rights or Rights(), deliver, new_urn())
+        subscriber = Subscriber(request, rights or ANONYMOUS, deliver, new_urn())
         came = self._subscription_events(subscriber, active=True)
         with self._lock:
             cursor, missed = None, []
@@ -116,7 +119,12 @@ class Hub:
             self._tell(came)
             self._router.add(subscriber)
         # Matched outside the lock: what is missed is fixed, and a long history must not hold up the others.
-        return Joined(subscriber, [update for update in missed if _is_for(subscriber, update)], cursor)
+        replay = [
+            entry.update
+            for entry in missed
+            if entry.audience in (None, request.version) and subscriber.gets(entry.update)
+        ]
+        return Joined(subscriber, replay, cursor)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Let a subscriber leave; a second time does nothing."""
@@ -126,11 +134,17 @@ class Hub:
                 self._router.remove(subscriber)
                 self._tell(left)
 
-    def subscriptions(self, selector: str | None = None, subscriber: str | None = None) -> dict[str, Any]:
-        """Return the subscription API's document, for somebody who may read it.
+    @property
+    def last_event_id(self) -> str:
+        """The id of the newest update, ``earliest`` before the first."""
+        return self._history.last_event_id
 
-        :param selector: only the subscriptions with this selector.
-        :param subscriber: only the one of this subscriber; needs `selector`.
+    def subscriptions(
+        self, version: ProtocolVersion, wanted: SubscriptionFilter = ALL
+    ) -> tuple[dict[str, Any], str]:
+        """Return a document of the subscription API and its last event id, for somebody who may read it.
+
+        :param version: in which the document is written.
         :raises NotFound: there is no such subscription, or the hub does not tell them.
         """
         if not self.tells_subscriptions:
@@ -140,19 +154,19 @@ class Hub:
                 subscription
                 for one in self._router
                 for subscription in one.subscriptions
-                if selector in (None, subscription.selector) and subscriber in (None, subscription.subscriber)
+                if wanted.admits(subscription) and subscription.selector.match_type in version.match_types
             ]
             last_event_id = self._history.last_event_id
-        if subscriber is None:
-            return self.version.subscriptions_document(selector, found, last_event_id)
+        if not wanted.is_single:
+            return version.subscriptions_document(wanted, found, last_event_id), last_event_id
         if not found:
             raise NotFound("there is no such subscription")
-        return self.version.subscription_document(found[0], last_event_id)
+        return version.subscription_document(found[0], last_event_id), last_event_id
 
     def subscriptions_with(
-        self, rights: Rights | None, selector: str | None = None, subscriber: str | None = None
-    ) -> dict[str, Any]:
-        """Return the subscription API's document for somebody outside.
+        self, rights: Rights | None, version: ProtocolVersion, wanted: SubscriptionFilter = ALL
+    ) -> tuple[dict[str, Any], str]:
+        """Return a document of the subscription API and its last event id, for somebody outside.
 
         :raises Unauthorized: there is no token.
         :raises Forbidden: the token does not grant the document's URL (`Mercure, Subscription API`).
@@ -162,31 +176,36 @@ class Hub:
             raise NotFound("subscriptions are off")
         if rights is None:
             raise Unauthorized("the subscription API needs a token")
-        url = self.version.subscriptions_url(selector, subscriber)
-        if not any_matches(rights.subscribe, (url,)):
+        if not any_matches(rights.subscribe, (version.subscriptions_url(wanted),)):
             raise Forbidden("the token does not grant the URL of the subscription API")
-        return self.subscriptions(selector, subscriber)
+        return self.subscriptions(version, wanted)
 
-    def _subscription_events(self, subscriber: Subscriber, *, active: bool) -> list[Update]:
-        """Return the updates that tell of a subscriber; made outside the lock, they may be many."""
+    def _subscription_events(self, subscriber: Subscriber, *, active: bool) -> list[_SubscriptionEvent]:
+        """Return the updates that tell of a subscriber; made outside the lock, they may be many.
+
+        Each version tells of it in its own way, to its own subscribers.
+        """
         if not self.tells_subscriptions:
             return []
-        tell = self.version.subscription_update
-        return [tell(subscription, active=active) for subscription in subscriber.subscriptions]
+        return [
+            (version, version.subscription_update(subscription, active=active))
+            for subscription in subscriber.subscriptions
+            for version in self.versions
+            if subscription.selector.match_type in version.match_types
+        ]
 
-    def _tell(self, events: list[Update]) -> None:
-        for event in events:
-            self._dispatch(event, subscription_event=True)
+    def _tell(self, events: list[_SubscriptionEvent]) -> None:
+        for version, event in events:
+            self._dispatch(event, version)
 
-    def _dispatch(self, update: Update, *, subscription_event: bool = False) -> None:
-        self._history.append(update, subscription_event=subscription_event)
+    def _dispatch(self, update: Update, audience: ProtocolVersion | None = None) -> None:
+        self._history.append(update, audience)
         if subscribers := self._router.route(update):
             frame = Frame(update)
             for subscriber in subscribers:
-                subscriber.deliver(frame)
+                if audience in (None, subscriber.request.version):
+                    subscriber.deliver(frame)
 
 
-def _is_for(subscriber: Subscriber, update: Update) -> bool:
-    return any_matches(subscriber.selectors, update.topics) and (
-        not update.private or subscriber.rights.may_read(update.topics)
-    )
+_SubscriptionEvent = tuple[ProtocolVersion, Update]
+"""An update that tells of a subscription, and the version whose subscribers it is for."""

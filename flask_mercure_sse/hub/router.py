@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from ..protocol.selectors import Selector
+from ..protocol.selectors import EXACT, Selector
 from ..protocol.update import Update
 from .subscriber import Subscriber
 
@@ -58,33 +58,33 @@ class Router:
 
 
 class _Index:
-    """Subscribers by the texts of their selectors."""
+    """Subscribers by their selectors."""
 
     def __init__(self) -> None:
-        self._by_text: dict[str, dict[Subscriber, None]] = {}
-        self._patterns: dict[str, Selector] = {}
+        self._followers: dict[tuple[str, str], dict[Subscriber, None]] = {}
+        self._patterns: dict[tuple[str, str], Selector] = {}
 
     def add(self, subscriber: Subscriber) -> None:
-        for selector in subscriber.selectors:
-            self._by_text.setdefault(selector.text, {})[subscriber] = None
-            if selector.selects_everything or selector.template:
-                self._patterns.setdefault(selector.text, selector)
+        for selector in subscriber.request.selectors:
+            self._followers.setdefault(selector.key, {})[subscriber] = None
+            if not selector.is_exact:
+                self._patterns.setdefault(selector.key, selector)
 
     def remove(self, subscriber: Subscriber) -> None:
-        for selector in subscriber.selectors:
-            followers = self._by_text[selector.text]
+        for selector in subscriber.request.selectors:
+            followers = self._followers[selector.key]
             del followers[subscriber]
             if not followers:
-                del self._by_text[selector.text]
-                self._patterns.pop(selector.text, None)
+                del self._followers[selector.key]
+                self._patterns.pop(selector.key, None)
 
     def find(self, topics: tuple[str, ...]) -> Collection[Subscriber]:
-        if not self._by_text:
+        if not self._followers:
             return ()
         found: dict[Subscriber, None] = {}
         for topic in topics:
-            found.update(self._by_text.get(topic, {}))
-        for text, selector in self._patterns.items():
+            found.update(self._followers.get((EXACT, topic), {}))
+        for key, selector in self._patterns.items():
             if any(map(selector.matches, topics)):
-                found.update(self._by_text[text])
+                found.update(self._followers[key])
         return found

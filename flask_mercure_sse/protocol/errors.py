@@ -7,6 +7,7 @@ exception's own text, which belongs in the log.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -67,6 +68,8 @@ class Refusal(MercureError):
 
     status: ClassVar[int] = 400
     answer: ClassVar[str | None] = None
+    oauth_error: ClassVar[str | None] = None
+    """The code of a bearer token's fault (`RFC 6750, Error Codes`)."""
 
     @property
     def public_answer(self) -> str:
@@ -78,11 +81,24 @@ class InvalidRequest(Refusal):
     """The request breaks a rule of the protocol; its sender may read which."""
 
 
+class InvalidCredentials(Refusal):
+    """The token is presented in a way that no rule allows, whatever it says."""
+
+    answer: ClassVar[str | None] = "Bad Request"
+    oauth_error: ClassVar[str | None] = "invalid_request"
+
+
 class Unauthorized(Refusal):
-    """No token where one is needed, or a token that is not valid."""
+    """No token where one is needed."""
 
     status: ClassVar[int] = 401
     answer: ClassVar[str | None] = "Unauthorized"
+
+
+class InvalidToken(Unauthorized):
+    """A token that is not valid; strangers are not told why."""
+
+    oauth_error: ClassVar[str | None] = "invalid_token"
 
 
 class Forbidden(Refusal):
@@ -90,6 +106,7 @@ class Forbidden(Refusal):
 
     status: ClassVar[int] = 403
     answer: ClassVar[str | None] = "Forbidden"
+    oauth_error: ClassVar[str | None] = "insufficient_scope"
 
 
 class NotFound(Refusal):
@@ -100,15 +117,28 @@ class NotFound(Refusal):
 
 
 class MethodNotAllowed(Refusal):
-    """The method is not for this URL, or is switched off."""
+    """The method is not for this URL, or is switched off.
+
+    :param allowed: the methods that are.
+    """
 
     status: ClassVar[int] = 405
 
+    def __init__(self, method: str, allowed: Iterable[str]) -> None:
+        self.allowed = ", ".join(allowed)
+        super().__init__(f"{method} is not for this URL; use {self.allowed}")
+
 
 class ContentTooLarge(Refusal):
-    """The body is larger than the hub accepts."""
+    """The request holds more than the hub accepts."""
 
     status: ClassVar[int] = 413
+
+
+class UnsupportedMediaType(Refusal):
+    """The body is of a type that the hub does not read."""
+
+    status: ClassVar[int] = 415
 
 
 class Unavailable(Refusal):

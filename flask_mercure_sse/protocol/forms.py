@@ -11,11 +11,16 @@ Fields = list[tuple[str, str]]
 MAX_FIELDS = 4096
 
 
+class TooManyFields(InvalidRequest):
+    """A form has more fields than any request needs."""
+
+
 def parse_form(encoded: bytes) -> Fields:
     """Return the (name, value) pairs of a form in their order.
 
     :param encoded: ``application/x-www-form-urlencoded`` bytes.
-    :raises InvalidRequest: they are not UTF-8, or there are more than `MAX_FIELDS` pairs.
+    :raises InvalidRequest: they are not UTF-8.
+    :raises TooManyFields: there are more than `MAX_FIELDS` pairs.
     """
     try:
         return parse_qsl(
@@ -28,7 +33,7 @@ def parse_form(encoded: bytes) -> Fields:
     except UnicodeDecodeError as error:
         raise InvalidRequest("the form is not UTF-8") from error
     except ValueError as error:
-        raise InvalidRequest(f"the form has more than {MAX_FIELDS} fields") from error
+        raise TooManyFields(f"the form has more than {MAX_FIELDS} fields") from error
 
 
 def first(fields: Fields, name: str) -> str | None:

@@ -13,12 +13,15 @@ from urllib.parse import unquote
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _SPECIAL_SCHEMES = {"http", "https", "ws", "wss", "ftp", "file"}
+_ABSOLUTE = ("/", "http://", "https://")
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
 _ENCODED = re.compile("%[0-9A-Fa-f]{2}")
 
 
 def is_reserved(topic: str, hub_path: str) -> bool:
     """Tell whether `topic` lies at or below `hub_path`, on any scheme and any host."""
+    if topic.startswith(_ABSOLUTE) and "%" not in topic and hub_path.rpartition("/")[2] not in topic:
+        return False  # as nearly all are: without its last part no path leads to the hub
     return any(
         path == hub_path or path.startswith(f"{hub_path}/")
         for path in _resolved_paths(topic.strip(" "), hub_path)

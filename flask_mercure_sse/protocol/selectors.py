@@ -1,41 +1,88 @@
-"""Selectors: which topics a subscriber asks for and which a token grants (`Mercure 0.x, Topic Selectors`)."""
+"""Selectors: which topics a subscriber asks for and which a token grants.
+
+What a text selects depends on its match type. The versions of the protocol share exact topics and ``*``;
+0.x adds URI templates (`Mercure 0.x, Topic Selectors`), 1.0 URL patterns (`Mercure 1.0, Matcher Types`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from . import uri_template
 
 EVERYTHING = "*"
 
+EXACT = "exact"
+TEMPLATE = "template"
+URL_PATTERN = "urlpattern"
+
+
+class Pattern(Protocol):
+    """Selects many topics; one object for each distinct text."""
+
+    def matches(self, topic: str) -> bool:
+        """Tell whether `topic` is selected."""
+        ...
+
 
 class Selector:
-    """One selector, compiled: ``*``, an exact topic, or a URI template.
+    """One selector, compiled.
 
-    A template also selects the topic that is spelled like the template itself, and an invalid template is
-    an exact topic.
+    :param text: as it was given.
+    :param match_type: how the text is read.
+    :param pattern: what it selects beyond its own spelling, None for an exact topic.
     """
 
-    __slots__ = ("selects_everything", "template", "text")
+    __slots__ = ("match_type", "pattern", "selects_everything", "text")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, match_type: str = EXACT, pattern: Pattern | None = None) -> None:
         self.text: str = text
+        self.match_type: str = match_type
+        self.pattern: Pattern | None = pattern
         self.selects_everything: bool = text == EVERYTHING
-        self.template: uri_template.UriTemplate | None = uri_template.parse(text) if "{" in text else None
 
     def __repr__(self) -> str:
-        return f"<Selector {self.text!r}>"
+        return f"<Selector {self.match_type} {self.text!r}>"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes two selectors the same."""
+        return self.match_type, self.text
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it selects the topic that is spelled like it and no other."""
+        return self.pattern is None and not self.selects_everything
 
     def matches(self, topic: str) -> bool:
         """Tell whether `topic` is selected."""
         return (
             self.selects_everything
-            or topic == self.text
-            or (self.template is not None and self.template.matches(topic))
+            or (topic == self.text and self.match_type != URL_PATTERN)
+            or (self.pattern is not None and self.pattern.matches(topic))
         )
+
+
+def template_selector(text: str) -> Selector:
+    """Compile a selector of Mercure 0.x: ``*``, a URI template, or an exact topic.
+
+    A template also selects the topic that is spelled like the template itself, and an invalid template is
+    an exact topic (`Mercure 0.x, Topic Selectors`).
+    """
+    template = uri_template.parse(text) if "{" in text else None
+    return Selector(text, TEMPLATE, template) if template else Selector(text)
 
 
 def any_matches(selectors: Iterable[Selector], topics: Iterable[str]) -> bool:
     """Tell whether one of `selectors` matches one of `topics`."""
     topics = tuple(topics)
     return any(selector.matches(topic) for selector in selectors for topic in topics)
+
+
+class match_exact(str):
+    """A topic that is meant as it is spelled: ``match_exact("/sets/{1}")`` is no URI template."""
+
+
+class match_urlpattern(str):
+    """A URL Pattern, for hubs that speak Mercure 1.0: ``match_urlpattern("/books/:id(\\\\d+)")``."""

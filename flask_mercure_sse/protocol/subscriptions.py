@@ -5,19 +5,51 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from .selectors import Selector
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """One selector of one subscriber.
 
-    :param selector: the selector as the subscriber gave it.
+    :param selector: what is followed.
     :param subscriber: the id that the hub gave the subscriber's connection.
     :param payload: what the subscriber's token says of them, None for nothing.
     """
 
-    selector: str
+    selector: Selector
     subscriber: str
     payload: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionFilter:
+    """Which subscriptions a URL of the subscription API names.
+
+    :param match_type: only those whose selector is read in this way.
+    :param text: only those with this selector.
+    :param subscriber: only the one of this subscriber; needs `text`.
+    """
+
+    match_type: str | None = None
+    text: str | None = None
+    subscriber: str | None = None
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it names one subscription."""
+        return self.subscriber is not None
+
+    def admits(self, subscription: Subscription) -> bool:
+        """Tell whether a subscription is among them."""
+        return (
+            self.match_type in (None, subscription.selector.match_type)
+            and self.text in (None, subscription.selector.text)
+            and self.subscriber in (None, subscription.subscriber)
+        )
+
+
+ALL = SubscriptionFilter()
 
 
 def encode_part(text: str) -> str:

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, cast
+from urllib.parse import unquote_plus
 
-from .errors import Forbidden, InvalidRequest, InvalidUpdate, Unauthorized
+from .credentials import Credentials, bearer_token
+from .errors import (
+    ConfigurationError,
+    Forbidden,
+    InvalidRequest,
+    InvalidToken,
+    NotFound,
+    Refusal,
+    Unauthorized,
+)
 from .forms import Fields, first
-from .ids import new_urn
+from .keys import Unverified
+from .limits import MAX_PATTERNS, Limits
+from .parameters import distinct, distinct_texts
+from .publishing import read_update
 from .reserved import is_reserved
-from .selectors import Selector
-from .subscriptions import Subscription, encode_part
-from .text import text_problem
-from .tokens import Claims, Rights
+from .rights import Claims, Rights
+from .selectors import EVERYTHING, EXACT, TEMPLATE, Selector, match_exact, match_urlpattern, template_selector
+from .subscriptions import Subscription, SubscriptionFilter, encode_part
 from .update import Update
+from .uri_template import UriTemplate
 from .version import HUB_PATH, SubscribeRequest
 
 CLAIM = "mercure"
@@ -23,175 +37,209 @@ CONTEXT = "https://mercure.rocks/"
 SUBSCRIPTIONS_PATH = f"{HUB_PATH}/subscriptions"
 
 MAX_SELECTORS = 1000
-MAX_TOPICS = 1000
-MAX_TEMPLATES = 100
-"""URI templates of one subscriber: unlike exact topics, each costs time with every publication."""
+"""Selectors of one subscriber, or of one action in a token."""
 
 MAX_EXPRESSIONS = 64
 """Expressions of one URI template that a client may send."""
 
-MAX_SELECTOR_LENGTH = 4096
-"""Characters of one selector that a client may send."""
-
 
 class Mercure0:
-    """The rules of Mercure 0.x; see :class:`~flask_mercure_sse.protocol.version.ProtocolVersion`."""
+    """The rules of Mercure 0.x; see :class:`~flask_mercure_sse.protocol.version.ProtocolVersion`.
 
-    name = "0.x"
-    cookie_name = "mercureAuthorization"
-    last_event_id_header = "Last-Event-ID"
-    api_content_type = "application/ld+json"
+    :param limits: how much one request may ask.
+    """
 
-    def selector(self, text: str) -> Selector:
-        return Selector(text)
+    name: str = "0.x"
+    last_event_id_header: str = "Last-Event-ID"
+    api_content_type: str = "application/ld+json"
+    token_type: str = "JWT"  # noqa: S105 - what tokens say they are
+    match_types: AbstractSet[str] = frozenset({EXACT, TEMPLATE})
+    subscribe_methods: Sequence[str] = ("GET", "HEAD")
+    reads_query_token: bool = True
+    leading_parts: int = 0
+    hub_path: str = HUB_PATH
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._max_selectors = self._limits.selectors or MAX_SELECTORS
 
     # Subscribing
 
     def url_query(self, topics: Sequence[str], token: str | None = None) -> Fields:
-        query = [("topic", topic) for topic in topics]
+        query = [("topic", _selector_text(topic)) for topic in topics]
         return [*query, ("authorization", token)] if token else query
 
-    def subscribe_request(self, query: Fields, last_event_id: str | None) -> SubscribeRequest:
-        texts = dict.fromkeys(value for name, value in query if name == "topic")
-        if not texts:
-            raise InvalidRequest('the parameter "topic" is missing')
-        if len(texts) > MAX_SELECTORS:
-            raise InvalidRequest(f'more than {MAX_SELECTORS} parameters "topic"')
-        for text in texts:
-            if len(text) > MAX_SELECTOR_LENGTH:
-                raise InvalidRequest(f'a parameter "topic" is longer than {MAX_SELECTOR_LENGTH} characters')
-            if problem := text_problem(text):
-                raise InvalidRequest(f'the parameter "topic" {problem}')
-        selectors = tuple(map(self.selector, texts))
-        templates = [selector.template for selector in selectors if selector.template]
-        if len(templates) > MAX_TEMPLATES:
-            raise InvalidRequest(f'more than {MAX_TEMPLATES} parameters "topic" are URI templates')
+    def is_spoken_in(self, parameters: Fields) -> bool:
+        return any(name in ("topic", "lastEventID", "authorization") for name, _value in parameters)
+
+    def subscribe_request(self, parameters: Fields, last_event_id: str | None) -> SubscribeRequest:
+        texts = distinct_texts(
+            [field for field in parameters if field[0] == "topic"], "topic", self._max_selectors
+        )
+        selectors = tuple(template_selector(text) for _name, text in texts)
+        templates = [selector.pattern for selector in selectors if isinstance(selector.pattern, UriTemplate)]
+        if len(templates) > MAX_PATTERNS:
+            raise InvalidRequest(f'more than {MAX_PATTERNS} parameters "topic" are URI templates')
         if any(template.expressions > MAX_EXPRESSIONS for template in templates):
             raise InvalidRequest(f'a parameter "topic" has more than {MAX_EXPRESSIONS} expressions')
         return SubscribeRequest(
-            selectors=selectors,
-            last_event_id=last_event_id or first(query, "lastEventID") or None,
+            version=self,
+            selectors=distinct(selectors),
+            last_event_id=last_event_id or first(parameters, "lastEventID") or None,
         )
 
     # Publishing
 
     def update(self, form: Fields) -> Update:
-        topics = tuple(value for name, value in form if name == "topic")
-        if len(topics) > MAX_TOPICS:
-            raise InvalidUpdate("topic", f"is given {len(topics)} times, more than {MAX_TOPICS}")
-        if any(is_reserved(topic, HUB_PATH) for topic in topics if topic):
+        update = read_update(form, self._limits)
+        if any(is_reserved(topic, HUB_PATH) for topic in update.topics):
             raise Forbidden("a topic lies in the hub's reserved namespace")
-        return Update(
-            topics,
-            data=first(form, "data") or "",
-            private=first(form, "private") is not None,
-            id=first(form, "id") or new_urn(),
-            type=first(form, "type") or None,
-            retry=_retry(first(form, "retry")),
-        )
+        return update
 
-    def publish_form(self, update: Update) -> Fields:
-        form = [("topic", topic) for topic in update.topics]
-        form += [("data", update.data), ("id", update.id)]
-        if update.private:
-            form.append(("private", "on"))
-        if update.type:
-            form.append(("type", update.type))
-        if update.retry is not None:
-            form.append(("retry", str(update.retry)))
-        return form
+    def check(self, update: Update) -> None:
+        pass  # what every update keeps to is all
 
     # Authorization
 
+    def cookie_name(self, *, secure: bool) -> str:
+        return "mercureAuthorization"
+
     def claims(
-        self, *, publish: Sequence[str] = (), subscribe: Sequence[str] = (), payload: object = None
+        self,
+        *,
+        now: float,
+        publish: Sequence[str] = (),
+        subscribe: Sequence[str] = (),
+        payload: object = None,
+        others: Mapping[str, Any] | None = None,
+        lifetime: float | None = None,
     ) -> dict[str, Any]:
         granted: dict[str, Any] = {}
         if publish:
-            granted["publish"] = list(publish)
+            granted["publish"] = list(map(_selector_text, publish))
         if subscribe:
-            granted["subscribe"] = list(subscribe)
+            granted["subscribe"] = list(map(_selector_text, subscribe))
         if payload is not None:
             granted["payload"] = payload
-        return {CLAIM: granted}
+        claims: dict[str, Any] = {CLAIM: {**granted, **(others or {})}}
+        return claims if lifetime is None else {**claims, "exp": int(now + lifetime)}
+
+    def credentials(
+        self, authorization: str | None, query: Fields, cookies: Mapping[str, str], cookie_name: str | None
+    ) -> Credentials | None:
+        if authorization is not None:
+            token = bearer_token(authorization)
+            if token is None:
+                raise Unauthorized("the Authorization header holds no bearer token")
+            return Credentials(token)
+        in_query = first(query, "authorization")
+        if in_query is not None:
+            return Credentials(in_query)
+        in_cookie = cookies.get(cookie_name or self.cookie_name(secure=True))
+        return None if in_cookie is None else Credentials(in_cookie, from_cookie=True)
+
+    def issuer(self, token: Unverified) -> str | None:
+        # Nothing else about the header is read; but a token of Mercure 1.0 must be judged by its own rules.
+        if is_access_token(token):
+            raise InvalidToken("an access token of Mercure 1.0 says nothing in Mercure 0.x")
+        return None
 
     def rights(self, claims: Claims, expires_at: float | None = None) -> Rights:
         granted: object = claims.get(NAMESPACED_CLAIM, claims.get(CLAIM, {}))
         if not isinstance(granted, dict):
-            raise Unauthorized(f"the claim {CLAIM} is not an object")
+            raise InvalidToken(f"the claim {CLAIM} is not an object")
         granted = cast("dict[str, object]", granted)
         return Rights(
-            publish=self._granted_selectors(granted, "publish"),
-            subscribe=self._granted_selectors(granted, "subscribe"),
-            payload=_payload(granted),
+            publish=_granted_selectors(granted, "publish"),
+            subscribe=_granted_selectors(granted, "subscribe"),
+            payloads=(((Selector(EVERYTHING),), _payload(granted)),),
             expires_at=expires_at,
         )
 
-    def _granted_selectors(self, granted: dict[str, object], action: str) -> tuple[Selector, ...]:
-        texts = granted.get(action)
-        if texts is None:
-            return ()
-        if not isinstance(texts, list):
-            raise Unauthorized(f"the claim {CLAIM}.{action} is not an array")
-        texts = cast("list[object]", texts)
-        if len(texts) > MAX_SELECTORS:
-            raise Unauthorized(f"the claim {CLAIM}.{action} has more than {MAX_SELECTORS} selectors")
-        selectors: list[Selector] = []
-        for text in texts:
-            if not isinstance(text, str):
-                raise Unauthorized(f"the claim {CLAIM}.{action} has an entry that is not a text")
-            selectors.append(self.selector(text))
-        return tuple(selectors)
+    def foreign_origin(self) -> Refusal:
+        return Unauthorized("the page's origin may not publish with a cookie")
 
-    def token(
-        self, authorization: str | None, query: Fields, cookies: Mapping[str, str], cookie_name: str | None
-    ) -> str | None:
-        if authorization is not None:
-            scheme, _space, token = authorization.partition(" ")
-            if scheme.lower() != "bearer" or not token.strip():
-                raise Unauthorized("the Authorization header holds no bearer token")
-            return token.strip()
-        in_query = first(query, "authorization")
-        if in_query is not None:
-            return in_query
-        return cookies.get(cookie_name) if cookie_name else None
+    def challenge(self, refusal: Refusal) -> str | None:
+        return "Bearer" if isinstance(refusal, Unauthorized) else None
+
+    def metadata(self, *, subscriptions: bool, cookie_name: str | None) -> dict[str, Any] | None:
+        return None
 
     # Subscription events and API
 
-    def subscription_topic(self, selector: str, subscriber: str | None = None) -> str:
+    def subscription_topic(self, topic: str, subscriber: str | None = None) -> str:
         last = encode_part(subscriber) if subscriber else "{subscriber}"
-        return f"{SUBSCRIPTIONS_PATH}/{encode_part(selector)}/{last}"
+        return f"{SUBSCRIPTIONS_PATH}/{encode_part(_selector_text(topic))}/{last}"
 
     def subscription_update(self, subscription: Subscription, *, active: bool) -> Update:
-        body = {"@context": CONTEXT, **_described(self, subscription, active=active)}
-        topic = self.subscription_topic(subscription.selector, subscription.subscriber)
-        return Update((topic,), data=json.dumps(body), private=True)
+        described = _described(subscription, active=active)
+        return Update((described["id"],), data=json.dumps({"@context": CONTEXT, **described}), private=True)
 
-    def subscriptions_url(self, selector: str | None = None, subscriber: str | None = None) -> str:
-        parts = [encode_part(part) for part in (selector, subscriber) if part is not None]
+    def subscription_filter(self, parts: Sequence[str]) -> SubscriptionFilter:
+        # Some hubs write a space as "+"; ours never leaves a plus sign as it is.
+        decoded = list(map(unquote_plus, parts))
+        if len(decoded) > 2:
+            raise NotFound("the URL has more parts than a topic and a subscriber")
+        text, subscriber = [*decoded, None, None][:2]
+        return SubscriptionFilter(text=text, subscriber=subscriber)
+
+    def subscriptions_url(self, wanted: SubscriptionFilter) -> str:
+        parts = [encode_part(part) for part in (wanted.text, wanted.subscriber) if part is not None]
         return "/".join([SUBSCRIPTIONS_PATH, *parts])
 
+    def filter_for(self, topic: str | None, subscriber: str | None = None) -> SubscriptionFilter:
+        text = None if topic is None else _selector_text(topic)
+        return SubscriptionFilter(text=text, subscriber=subscriber)
+
     def subscription_document(self, subscription: Subscription, last_event_id: str) -> dict[str, Any]:
-        described = _described(self, subscription, active=True)
+        described = _described(subscription, active=True)
         return {"@context": CONTEXT, **described, "lastEventID": last_event_id}
 
     def subscriptions_document(
-        self, selector: str | None, subscriptions: Iterable[Subscription], last_event_id: str
+        self, wanted: SubscriptionFilter, subscriptions: Iterable[Subscription], last_event_id: str
     ) -> dict[str, Any]:
         return {
             "@context": CONTEXT,
-            "id": self.subscriptions_url(selector),
+            "id": self.subscriptions_url(wanted),
             "type": "Subscriptions",
             "lastEventID": last_event_id,
-            "subscriptions": [_described(self, subscription, active=True) for subscription in subscriptions],
+            "subscriptions": [_described(subscription, active=True) for subscription in subscriptions],
         }
 
+    def link_attributes(self, last_event_id: str) -> Mapping[str, str]:
+        return {"last-event-id": last_event_id, "content-type": self.api_content_type}
 
-def _described(version: Mercure0, subscription: Subscription, *, active: bool) -> dict[str, Any]:
+    def listed(self, document: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return list(document["subscriptions"])
+
+
+def is_access_token(token: Unverified) -> bool:
+    """Tell whether a token says that it is an OAuth access token (`RFC 9068, Header`)."""
+    declared = token.header.get("typ")
+    return isinstance(declared, str) and declared.lower() in ("at+jwt", "application/at+jwt")
+
+
+def _selector_text(topic: str) -> str:
+    """Return what an app calls a topic as a selector of this version."""
+    if isinstance(topic, match_urlpattern):
+        raise ConfigurationError(
+            f"{str(topic)!r} is a URL Pattern, which Mercure 0.x does not know; give a URI template, or set "
+            "MERCURE_PROTOCOL to 1.0"
+        )
+    if isinstance(topic, match_exact) and template_selector(topic).pattern:
+        raise ConfigurationError(
+            f"{str(topic)!r} is always a URI template in Mercure 0.x; percent-encode its braces, or set "
+            "MERCURE_PROTOCOL to 1.0"
+        )
+    return str(topic)
+
+
+def _described(subscription: Subscription, *, active: bool) -> dict[str, Any]:
+    text = subscription.selector.text
     described: dict[str, Any] = {
-        "id": version.subscription_topic(subscription.selector, subscription.subscriber),
+        "id": f"{SUBSCRIPTIONS_PATH}/{encode_part(text)}/{encode_part(subscription.subscriber)}",
         "type": "Subscription",
-        "topic": subscription.selector,
+        "topic": text,
         "subscriber": subscription.subscriber,
         "active": active,
     }
@@ -200,21 +248,30 @@ def _described(version: Mercure0, subscription: Subscription, *, active: bool) -
     return described
 
 
+def _granted_selectors(granted: dict[str, object], action: str) -> tuple[Selector, ...]:
+    texts = granted.get(action)
+    if texts is None:
+        return ()
+    if not isinstance(texts, list):
+        raise InvalidToken(f"the claim {CLAIM}.{action} is not an array")
+    texts = cast("list[object]", texts)
+    if len(texts) > MAX_SELECTORS:
+        raise InvalidToken(f"the claim {CLAIM}.{action} has more than {MAX_SELECTORS} selectors")
+    selectors: list[Selector] = []
+    for text in texts:
+        if not isinstance(text, str):
+            raise InvalidToken(f"the claim {CLAIM}.{action} has an entry that is not a text")
+        selectors.append(template_selector(text))
+    return tuple(selectors)
+
+
 def _payload(granted: dict[str, object]) -> object:
     payload = granted.get("payload")
     try:
         json.dumps(payload, allow_nan=False)
     except ValueError as error:
-        raise Unauthorized(f"the claim {CLAIM}.payload has a number that JSON cannot write") from error
+        raise InvalidToken(f"the claim {CLAIM}.payload has a number that JSON cannot write") from error
     return payload
-
-
-def _retry(text: str | None) -> int | None:
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit()) or len(text) > 19:
-        raise InvalidUpdate("retry", f"{text[:40]!r} is not a number of milliseconds")
-    return int(text)
 
 
 MERCURE_0 = Mercure0()

@@ -12,9 +12,9 @@ import requests
 import requests.auth
 
 from ..protocol.errors import PublishError, SubscriptionsError
+from ..protocol.publishing import write_update
 from ..protocol.text import text_problem
 from ..protocol.update import Update
-from ..protocol.version import ProtocolVersion
 
 MAX_ID = 4096
 """Characters of an event id that a hub may answer with."""
@@ -74,7 +74,6 @@ class HttpPublisher:
     :param url: the hub's URL.
     :param token: returns the publisher's token.
     :param connections: the pool, which several publishers may share.
-    :param version: the version of the protocol that the hub speaks.
     """
 
     def __init__(
@@ -82,13 +81,11 @@ class HttpPublisher:
         url: str,
         token: Callable[[], str],
         *,
-        version: ProtocolVersion,
         connections: Connections | None = None,
         timeouts: Timeouts | None = None,
     ) -> None:
         self._url = url
         self._token = token
-        self._version = version
         self._shares_connections = connections is not None
         self._connections = connections or Connections()
         self._timeouts = timeouts or Timeouts()
@@ -97,7 +94,7 @@ class HttpPublisher:
         try:
             response = self._connections.session().post(
                 self._url,
-                data=[(name, value.encode()) for name, value in self._version.publish_form(update)],
+                data=[(name, value.encode()) for name, value in write_update(update)],
                 auth=BearerAuth(self._token()),
                 timeout=(self._timeouts.connect, self._timeouts.read),
                 allow_redirects=False,

@@ -10,6 +10,8 @@ import ipaddress  # noqa: E402
 import logging  # noqa: E402
 import secrets  # noqa: E402
 import signal  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
 from typing import Any  # noqa: E402
 
 import click  # noqa: E402
@@ -18,17 +20,33 @@ from gevent.pywsgi import WSGIHandler, WSGIServer  # noqa: E402
 
 from ..hub.authority import Authority  # noqa: E402
 from ..hub.hub import Hub  # noqa: E402
-from ..protocol.tokens import MAKE_A_KEY_ANYWHERE, encode_token  # noqa: E402
-from ..protocol.v0 import MERCURE_0  # noqa: E402
+from ..protocol.errors import ConfigurationError  # noqa: E402
+from ..protocol.hub_url import checked_hub_url  # noqa: E402
+from ..protocol.keys import MAKE_A_KEY_ANYWHERE, KeySource, sign  # noqa: E402
+from ..protocol.limits import Limits  # noqa: E402
 from ..protocol.version import HUB_PATH  # noqa: E402
-from .cors import Cors  # noqa: E402
+from ..protocol.versions import PROTOCOLS, Versions, has_fixed_path, speak  # noqa: E402
+from .cors import Cors, checked_origins  # noqa: E402
+from .issuers import (  # noqa: E402
+    Issuers,
+    Role,
+    authority,
+    authorization_servers,
+    is_key_set_url,
+    key_source,
+    read_issuers,
+)
 from .wsgi import HubFront  # noqa: E402
 
 STOP_TIMEOUT = 1
 """Seconds that open connections get to end when the hub is told to stop."""
 
 PUBLISHER_VARIABLES = ["MERCURE_PUBLISHER_SECRET_KEY", "MERCURE_PUBLISHER_JWT_KEY"]
+PUBLIC_URL_VARIABLES = ["MERCURE_PUBLIC_URL", "MERCURE_PUBLIC_HUB_URL"]
 SUBSCRIBER_VARIABLES = ["MERCURE_SUBSCRIBER_SECRET_KEY", "MERCURE_SUBSCRIBER_JWT_KEY"]
+
+
+_LIMITS = Limits()
 
 
 class Handler(WSGIHandler):
@@ -38,53 +56,160 @@ class Handler(WSGIHandler):
         return {**super().get_environ(), "REQUEST_URI": self.path}
 
 
+class Checked(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] - older ones take none
+    """An option whose value a function reads, or refuses with the end of a sentence."""
+
+    def __init__(self, name: str, read: Callable[[str], object]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._read(value)
+        except ValueError as error:
+            self.fail(f"the value {error}", param, ctx)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
+ORIGINS = Checked("origins", checked_origins)
+EXACT_ORIGINS = Checked("origins", lambda text: checked_origins(text, allow_any=False))
+LIMIT = click.IntRange(min=1)
+
+
 @click.command(context_settings={"auto_envvar_prefix": "MERCURE", "show_default": True})
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", default=5500, type=click.IntRange(0, 65535), help="Port; 0 for any free one.")
-@click.option("--publisher-secret", envvar=PUBLISHER_VARIABLES, help="Secret of publishers' tokens.")
-@click.option("--subscriber-secret", envvar=SUBSCRIBER_VARIABLES, help="Secret of subscribers' tokens.")
+@click.option("--public-url", envvar=PUBLIC_URL_VARIABLES, help="URL by which clients reach the hub.")
+@click.option("--protocol", default="0.x", type=click.Choice(PROTOCOLS), help="Version of the protocol.")
+@click.option("--publisher-secret", envvar=PUBLISHER_VARIABLES, help="Key of publishers' tokens.")
+@click.option("--subscriber-secret", envvar=SUBSCRIBER_VARIABLES, help="Key of subscribers' tokens.")
+@click.option("--algorithms", type=Checked("names", _words), help="Algorithms that tokens may have.")
+@click.option("--issuer", help="Who signs with the two keys (1.0); the hub's URL where it is left out.")
+@click.option("--issuers", type=Checked("json", read_issuers), help="Others and their keys (1.0), as JSON.")
 @click.option("--allow-anonymous/--no-allow-anonymous", default=True, help="Show public updates to all.")
-@click.option("--cors-origins", default="*", help="Origins of pages, separated by commas or spaces.")
+@click.option("--cors-origins", default="*", type=ORIGINS, help="Origins of pages that may use the hub.")
+@click.option("--publish-origins", default="", type=EXACT_ORIGINS, help="Origins that publish with a cookie.")
+@click.option("--cookie-name", envvar="MERCURE_AUTHZ_COOKIE_NAME", help="Cookie with a browser's token.")
 @click.option("--subscriptions/--no-subscriptions", default=True, help="Tell who follows what.")
+@click.option("--max-body-size", default=_LIMITS.body_size, type=LIMIT, help="Bytes of a request's body.")
+@click.option("--max-topics", default=_LIMITS.topics, type=LIMIT, help="Topics of one update.")
+@click.option("--max-selectors", type=LIMIT, help="Selectors of one subscriber.  [default: 1000; 1.0: 100]")
 @click.option("--debug", is_flag=True, help="Log why requests are refused.")
-def main(
-    host: str,
-    port: int,
-    publisher_secret: str | None,
-    subscriber_secret: str | None,
-    allow_anonymous: bool,
-    cors_origins: str,
-    subscriptions: bool,
-    debug: bool,
-) -> None:
+def main(host: str, port: int, debug: bool, **options: Any) -> None:
     """Run a Mercure hub.
 
-    On a loopback address a missing secret is made up, so that the first try works.
+    A key is a secret, a PEM, or the URL of a JWK Set. On a loopback address a missing one is made up, so
+    that the first try works.
     """
     logging.basicConfig(level=logging.INFO if debug else logging.WARNING)
-    publisher_key = _secret(publisher_secret, host, "--publisher-secret")
-    subscriber_key = _secret(subscriber_secret, host, "--subscriber-secret")
-    hub = Hub(MERCURE_0, allow_anonymous=allow_anonymous, subscriptions=subscriptions)
-    front = HubFront(
-        hub,
-        publishers=_authority(publisher_key),
-        subscribers=_authority(subscriber_key),
-        cors=Cors(tuple(cors_origins.replace(",", " ").split())),
-    )
-    server = WSGIServer((host, port), front, handler_class=Handler, log=None)
-    server.start()
-    click.echo(f"Hub: http://{host}:{server.server_port}{HUB_PATH}")
-    click.echo(f"Publisher JWT: {encode_token(MERCURE_0.claims(publish=['*']), publisher_key)}")
-    if not subscriber_secret:
-        click.echo(f"Subscriber secret, made up for this run: {subscriber_key}")
+    listener = WSGIServer((host, port), None, handler_class=Handler, log=None)
+    listener.init_socket()
+    port = int(listener.server_port or 0)  # known from now on
+    url = _public_url(options["public_url"], options["protocol"])
+    try:
+        settings = Settings(host, port, url, options)
+        listener.application = settings.front()
+    except ConfigurationError as error:
+        raise click.UsageError(str(error)) from error
+    listener.start()
+    click.echo(f"Hub: {url or _own_url(host, port)}")
+    for line in settings.lines():
+        click.echo(line)
     for number in (signal.SIGTERM, signal.SIGINT):
-        gevent.signal_handler(number, server.stop, STOP_TIMEOUT)
-    server.serve_forever(stop_timeout=STOP_TIMEOUT)
+        gevent.signal_handler(number, listener.stop, STOP_TIMEOUT)
+    listener.serve_forever(stop_timeout=STOP_TIMEOUT)
 
 
-def _secret(given: str | None, host: str, option: str) -> str:
-    if given:
-        return given
+class Settings:
+    """The objects that the command's options ask for.
+
+    :param url: the hub's public URL, None where nobody said it.
+    :raises ConfigurationError: a key cannot be used.
+    """
+
+    def __init__(self, host: str, port: int, url: str | None, options: dict[str, Any]) -> None:
+        self._options = options
+        self._issuers: Issuers | None = options["issuers"]
+        self._limits = Limits(options["max_body_size"], options["max_topics"], options["max_selectors"])
+        self._url = url or _own_url("localhost" if _is_loopback(host) else host, port)
+        if url is None and not _is_loopback(host) and options["protocol"] != PROTOCOLS[0]:
+            raise click.UsageError(
+                "--public-url is missing: tokens of Mercure 1.0 name the hub by it; give the clients' URL"
+            )
+        self._issuer = options["issuer"] or self._url
+        self._publisher_key = options["publisher_secret"] or _made_up(host, "--publisher-secret")
+        self._subscriber_key = options["subscriber_secret"] or _made_up(host, "--subscriber-secret")
+        self._publisher_keys = self._keys("--publisher-secret", self._publisher_key)
+        self._subscriber_keys = self._keys("--subscriber-secret", self._subscriber_key)
+        self._versions = self._speak(host, port)
+
+    def front(self) -> HubFront:
+        """Return what answers requests."""
+        options = self._options
+        hub = Hub(
+            self._versions, allow_anonymous=options["allow_anonymous"], subscriptions=options["subscriptions"]
+        )
+        return HubFront(
+            hub,
+            publishers=self._authority("publisher", self._publisher_keys),
+            subscribers=self._authority("subscriber", self._subscriber_keys),
+            cookie_name=options["cookie_name"],
+            publish_origins=options["publish_origins"],
+            cors=Cors(options["cors_origins"]),
+            limits=self._limits,
+        )
+
+    def lines(self) -> Iterator[str]:
+        """Yield what is told once, at the start: a publisher's token, and what was made up."""
+        if not is_key_set_url(self._publisher_key):
+            key = self._publisher_keys()[0]
+            if key.can_sign:
+                version = self._versions.newest
+                claims = version.claims(now=time.time(), publish=["*"])
+                yield f"Publisher JWT: {sign(claims, key, type=version.token_type)}"
+        if not self._options["subscriber_secret"]:
+            yield f"Subscriber secret, made up for this run: {self._subscriber_key}"
+
+    def _authority(self, role: Role, own: KeySource) -> Authority:
+        algorithms = self._options["algorithms"]
+        return authority(role, own, issuer=self._issuer, issuers=self._issuers, algorithms=algorithms)
+
+    def _keys(self, option: str, key: str) -> KeySource:
+        return key_source(option, key, self._options["algorithms"])
+
+    def _speak(self, host: str, port: int) -> Versions:
+        # Whatever a client calls this machine, it means this hub.
+        names = ("localhost", "127.0.0.1", "::1") if _is_loopback(host) else ()
+        return speak(
+            self._options["protocol"],
+            self._url,
+            issuer=self._issuer,
+            aliases=[_own_url(name, port) for name in names],
+            authorization_servers=authorization_servers(self._issuers),
+            limits=self._limits,
+        )
+
+
+def _public_url(given: str | None, protocol: str) -> str | None:
+    if given is None:
+        return None
+    try:
+        return checked_hub_url(given, fixed_path=has_fixed_path(protocol))
+    except ValueError as error:
+        raise click.UsageError(f"--public-url: {given!r} {error}") from error
+
+
+def _own_url(host: str, port: int) -> str:
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}{HUB_PATH}"
+
+
+def _made_up(host: str, option: str) -> str:
     if not _is_loopback(host):
         raise click.UsageError(
             f"{option} is missing, and {host} is not a loopback address; make one with: {MAKE_A_KEY_ANYWHERE}"
@@ -97,10 +222,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _authority(key: str) -> Authority:
-    return Authority(MERCURE_0, lambda: key)
 
 
 def _read_env_file() -> None:

@@ -1,11 +1,49 @@
-"""Which other origins' pages may use the hub (`Fetch, CORS protocol`)."""
+"""Which other origins' pages may use the hub (`Fetch, CORS protocol`), and which publish with a cookie."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
 from werkzeug.wrappers import Response
 
-METHODS = "GET, HEAD, POST"
-REQUEST_HEADERS = "Authorization, Cache-Control, Last-Event-ID"
+METHODS = "GET, HEAD, POST, QUERY"
+REQUEST_HEADERS = "Authorization, Cache-Control, Content-Type, Last-Event-ID"
+EXPOSED_HEADERS = "Link, Last-Event-ID, Mercure-Last-Event-ID, WWW-Authenticate"
+
+ANY = "*"
+
+
+def origin_of(url: str) -> str | None:
+    """Return the origin of a URL as browsers write it, None when it has none (`RFC 6454`)."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" if port in (None, default) else f"{parts.scheme}://{host}:{port}"
+
+
+def checked_origins(given: str | Iterable[str], *, allow_any: bool = True) -> tuple[str, ...]:
+    """Return origins, or raise ValueError with what is wrong with the first bad one.
+
+    :param given: origins, or a text with them between commas or spaces.
+    :param allow_any: whether ``*`` is one.
+    """
+    origins = given.replace(",", " ").split() if isinstance(given, str) else tuple(given)
+    for origin in origins:
+        if origin == ANY and allow_any:
+            continue
+        if not isinstance(origin, str) or origin_of(origin) != origin:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(
+                f"has {origin!r}, which is no origin; give scheme, host and port as browsers do: "
+                "https://example.com"
+            )
+    return tuple(origins)
 
 
 class Cors:
@@ -25,13 +63,24 @@ class Cors:
         response.headers.add("Vary", "Origin")
         if origin is None:
             return
-        if origin in self._origins:
+        if origin in self._origins - {ANY}:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Allow-Credentials"] = "true"
-        elif "*" in self._origins:
-            response.headers["Access-Control-Allow-Origin"] = "*"
+        elif ANY in self._origins:
+            response.headers["Access-Control-Allow-Origin"] = ANY
         else:
             return
         response.headers["Access-Control-Allow-Methods"] = METHODS
         response.headers["Access-Control-Allow-Headers"] = REQUEST_HEADERS
-        response.headers["Access-Control-Expose-Headers"] = "Last-Event-ID"
+        response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+
+
+def comes_from(origins: frozenset[str], origin: str | None, referer: str | None) -> bool:
+    """Tell whether a browser says that a request comes from a page of one of these origins.
+
+    :param origin: the ``Origin`` header, which counts alone where it is given.
+    :param referer: the ``Referer`` header; where neither is given, no page is known to be behind it.
+    """
+    if origin is not None:
+        return origin in origins
+    return referer is not None and origin_of(referer) in origins

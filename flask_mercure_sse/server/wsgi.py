@@ -5,43 +5,47 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable
-from urllib.parse import unquote_plus
+from collections.abc import Callable, Iterable, Mapping
 
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.http import quote_etag
 from werkzeug.wrappers import Request, Response
 
 from ..hub.authority import Authority
 from ..hub.hub import Hub
+from ..protocol.credentials import Credentials
 from ..protocol.errors import (
-    ContentTooLarge,
+    ConfigurationError,
     InvalidRequest,
+    InvalidToken,
     InvalidUpdate,
     MethodNotAllowed,
-    MissingKeyError,
     NotFound,
     Refusal,
     Unauthorized,
 )
-from ..protocol.forms import Fields, parse_form
+from ..protocol.forms import parse_form
+from ..protocol.limits import Limits
+from ..protocol.rights import Rights
 from ..protocol.sse import CONTENT_TYPE
-from ..protocol.tokens import Rights
-from ..protocol.version import HUB_PATH
-from .cors import Cors
+from ..protocol.v1 import METADATA_PATH
+from ..protocol.version import HUB_PATH, ProtocolVersion
+from .cors import Cors, comes_from
+from .links import link
+from .requests import header_text, path_parts, read_parameters, read_publication, text_header
 from .stream import Stream
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-MAX_BODY = 1024 * 1024
-"""Bytes of a publish request."""
-
-FORM = "application/x-www-form-urlencoded"
+API_PATH = f"{HUB_PATH}/subscriptions"
+HUB_METADATA_PATH = METADATA_PATH + HUB_PATH
 
 STREAM_HEADERS = {
     "Cache-Control": "private, no-cache, no-store, must-revalidate, max-age=0",
     "X-Accel-Buffering": "no",
     "X-Content-Type-Options": "nosniff",
 }
+
+Answer = Callable[[Request, ProtocolVersion], Response]
 
 
 class HubFront:
@@ -50,9 +54,11 @@ class HubFront:
     :param hub: the hub.
     :param publishers: checks publishers' tokens; None switches publishing over HTTP off.
     :param subscribers: checks subscribers' tokens.
-    :param cookie_name: the cookie in which browsers present a subscriber's token.
+    :param cookie_name: the cookie in which browsers present a token, where it is not the version's own.
+    :param publish_origins: origins whose pages may publish with the cookie.
     :param keepalive_interval: seconds between comments on an idle stream, 0 for none.
     :param cors: which other origins' pages may use the hub.
+    :param limits: how much one request may ask.
     """
 
     def __init__(
@@ -62,56 +68,77 @@ class HubFront:
         publishers: Authority | None,
         subscribers: Authority,
         cookie_name: str | None = None,
+        publish_origins: Iterable[str] = (),
         keepalive_interval: float = 15,
         cors: Cors | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.hub = hub
         self._publishers = publishers
         self._subscribers = subscribers
-        self._cookie_name = cookie_name or hub.version.cookie_name
+        self._cookie_name = cookie_name
+        self._publish_origins = frozenset(publish_origins)
         self._keepalive_interval = keepalive_interval
         self._cors = cors or Cors()
+        self._limits = limits or Limits()
 
     def __call__(self, environ: dict[str, object], start_response: object) -> Iterable[bytes]:
         """Serve the hub alone, as a WSGI application."""
         return self.respond(environ)(environ, start_response)  # pyright: ignore[reportArgumentType]
 
     def respond(self, environ: dict[str, object]) -> Response:
-        """Return the response to a request for the hub or its subscription API."""
+        """Return the response to a request for the hub, its subscription API or its description."""
         request = Request(environ)
-        request.max_content_length = MAX_BODY
+        request.max_content_length = self._limits.body_size
+        version = self.hub.versions.oldest
         try:
-            response = self._route(request)
+            answers = self._answers(request.path)
+            if request.method == "OPTIONS":
+                response = Response(status=204, headers={"Allow": ", ".join([*answers, "OPTIONS"])})
+            else:
+                version = self._version(request)
+                response = self._answer(request, version, answers)
         except Refusal as refusal:
-            response = _refused(request, refusal)
+            response = _refused(request, refusal, version)
         except InvalidUpdate as error:
-            response = _refused(request, InvalidRequest(str(error)))
+            response = _refused(request, InvalidRequest(str(error)), version)
         self._cors.apply(request.headers.get("Origin"), response)
         return response
 
-    def _route(self, request: Request) -> Response:
-        api = self.hub.version.subscriptions_url()
-        if request.path == HUB_PATH:
-            answers = {"GET": self._subscribe, "HEAD": self._subscribe, "POST": self._publish}
-            if self._publishers is None:
-                del answers["POST"]
-        elif request.path == api or request.path.startswith(f"{api}/"):
-            answers = {"GET": self._subscriptions, "HEAD": self._subscriptions}
-        else:
-            raise NotFound("no such page")
-        if request.method == "OPTIONS":
-            return Response(status=204, headers={"Allow": ", ".join([*answers, "OPTIONS"])})
-        if request.method not in answers:
-            raise MethodNotAllowed(f"{request.method} is not for this URL; use {', '.join(answers)}")
-        return answers[request.method](request)
+    def _answers(self, path: str) -> Mapping[str, Answer]:
+        """Return what answers each method at a path."""
+        if path == HUB_PATH:
+            methods = dict.fromkeys(
+                method for version in self.hub.versions for method in version.subscribe_methods
+            )
+            answers: dict[str, Answer] = dict.fromkeys(methods, self._subscribe)
+            return {**answers, "POST": self._publish} if self._publishers else answers
+        if path == API_PATH or path.startswith(f"{API_PATH}/"):
+            return dict.fromkeys(("GET", "HEAD"), self._subscriptions)
+        if path == HUB_METADATA_PATH:
+            return dict.fromkeys(("GET", "HEAD"), self._metadata)
+        raise NotFound("no such page")
 
-    def _subscribe(self, request: Request) -> Response:
+    def _version(self, request: Request) -> ProtocolVersion:
+        """Return the version of the protocol that a request is in."""
+        if request.path == HUB_PATH and request.method != "POST":
+            return self.hub.versions.of_parameters(read_parameters(request))
         query = parse_form(request.query_string)
-        rights = self._subscriber_rights(request, query)
-        wanted = self.hub.version.subscribe_request(
-            query, _from_header(request.headers.get(self.hub.version.last_event_id_header))
+        return self.hub.versions.of_token(
+            request.headers.get("Authorization"), query, request.cookies, self._cookie_name
         )
+
+    def _answer(self, request: Request, version: ProtocolVersion, answers: Mapping[str, Answer]) -> Response:
+        answer = answers.get(request.method)
+        if answer is None or (answer == self._subscribe and request.method not in version.subscribe_methods):
+            raise MethodNotAllowed(request.method, answers)
+        return answer(request, version)
+
+    def _subscribe(self, request: Request, version: ProtocolVersion) -> Response:
+        parameters = read_parameters(request)
+        rights = self._subscriber_rights(request, version)
         self.hub.admit(rights)
+        wanted = version.subscribe_request(parameters, header_text(request.headers.get("Last-Event-ID")))
         cursor = None if wanted.last_event_id is None else self.hub.cursor(wanted.last_event_id)
 
         def join(stream: Stream) -> None:
@@ -124,94 +151,94 @@ class HubFront:
         body = () if request.method == "HEAD" else stream
         response = Response(body, content_type=CONTENT_TYPE, headers=STREAM_HEADERS)
         if cursor is not None:
-            response.headers[self.hub.version.last_event_id_header] = _to_header(cursor)
+            response.headers[version.last_event_id_header] = text_header(cursor)
         return response
 
-    def _publish(self, request: Request) -> Response:
+    def _publish(self, request: Request, version: ProtocolVersion) -> Response:
         assert self._publishers is not None
-        # Never from a cookie: a browser sends it along with other sites' forms too.
-        query = parse_form(request.query_string)
-        token = self.hub.version.token(request.headers.get("Authorization"), query, {}, None)
-        if token is None:
+        credentials = self._credentials(request, version)
+        if credentials is None:
             raise Unauthorized("publishing needs a token")
-        rights = _rights(self._publishers, token)
-        update = self.hub.version.update(_read_form(request))
+        if credentials.from_cookie and not self._may_use_cookie(request):
+            raise version.foreign_origin()
+        rights = _rights(self._publishers, version, credentials.token)
+        update = version.update(read_publication(request))
         return Response(self.hub.publish_with(rights, update), content_type="text/plain; charset=utf-8")
 
-    def _subscriptions(self, request: Request) -> Response:
-        rights = self._subscriber_rights(request, parse_form(request.query_string))
-        document = self.hub.subscriptions_with(rights, *self._subscription_parts(request))
-        return Response(
-            json.dumps(document),
-            content_type=self.hub.version.api_content_type,
-            headers={"Cache-Control": "private, no-cache"},
-        )
+    def _may_use_cookie(self, request: Request) -> bool:
+        """Tell whether a publisher's cookie counts: a browser sends it with other sites' forms, too."""
+        headers = request.headers
+        return comes_from(self._publish_origins, headers.get("Origin"), headers.get("Referer"))
 
-    def _subscriber_rights(self, request: Request, query: Fields) -> Rights | None:
-        token = self.hub.version.token(
+    def _subscriptions(self, request: Request, version: ProtocolVersion) -> Response:
+        rights = self._subscriber_rights(request, version)
+        parts = path_parts(request, API_PATH, leading=version.leading_parts)
+        wanted = version.subscription_filter(parts)
+        document, last_event_id = self.hub.subscriptions_with(rights, version, wanted)
+        response = Response(json.dumps(document), content_type=version.api_content_type)
+        response.headers["Cache-Control"] = "private, no-cache"
+        response.headers["ETag"] = quote_etag(_etag(last_event_id))
+        response.headers["Link"] = link(
+            request.root_path + HUB_PATH, {"rel": "mercure", **version.link_attributes(last_event_id)}
+        )
+        if _is_current(request, last_event_id):
+            response.status_code = 304
+            response.set_data(b"")
+        return response
+
+    def _metadata(self, request: Request, version: ProtocolVersion) -> Response:
+        for one in self.hub.versions:
+            document = one.metadata(subscriptions=self.hub.tells_subscriptions, cookie_name=self._cookie_name)
+            if document:
+                return Response(json.dumps(document), content_type="application/json")
+        raise NotFound("the hub has no description")
+
+    def _credentials(self, request: Request, version: ProtocolVersion) -> Credentials | None:
+        query = parse_form(request.query_string)
+        return version.credentials(
             request.headers.get("Authorization"), query, request.cookies, self._cookie_name
         )
-        return None if token is None else _rights(self._subscribers, token)
 
-    def _subscription_parts(self, request: Request) -> list[str]:
-        """Return the selector and subscriber that the URL names.
-
-        A topic may hold an encoded slash, so the raw target is read where the server tells it. Elsewhere
-        the path is already decoded; the subscriber is known by its form, made by the hub.
-        """
-        api = self.hub.version.subscriptions_url()
-        raw = str(request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or "")
-        _before, found, rest = raw.partition("?")[0].partition(api)
-        if found:
-            parts = [unquote_plus(part) for part in rest.split("/")[1:]]
-        else:
-            selector, _slash, last = request.path[len(api) + 1 :].rpartition("/")
-            parts = [selector, last] if last.startswith("urn:uuid:") else [f"{selector}/{last}".lstrip("/")]
-        parts = [part for part in parts if part]
-        if len(parts) > 2:
-            raise NotFound("the URL has more parts than a selector and a subscriber")
-        return parts
+    def _subscriber_rights(self, request: Request, version: ProtocolVersion) -> Rights | None:
+        credentials = self._credentials(request, version)
+        return None if credentials is None else _rights(self._subscribers, version, credentials.token)
 
 
-def _from_header(value: str | None) -> str | None:
-    """Return the text of a header that browsers write in UTF-8 and WSGI hands over as Latin-1."""
-    return value and value.encode("latin-1").decode("utf-8", "replace")
-
-
-def _to_header(text: str) -> str:
-    return text.encode().decode("latin-1")
-
-
-def _rights(authority: Authority, token: str) -> Rights:
+def _rights(authority: Authority, version: ProtocolVersion, token: str) -> Rights:
     try:
-        return authority.rights(token, time.time())
-    except MissingKeyError as error:
+        return authority.rights(version, token, time.time())
+    except ConfigurationError as error:
         # Not the client's fault, but a stranger must not be able to make errors at will.
         logger.error("A token could not be checked: %s", error)
-        raise Unauthorized("there is no key to check the token with") from error
+        raise InvalidToken("there is no key to check the token with") from error
 
 
-def _read_form(request: Request) -> Fields:
-    if request.mimetype != FORM:
-        raise InvalidRequest(f"the Content-Type must be {FORM}")
-    try:
-        return parse_form(request.get_data(cache=False))
-    except RequestEntityTooLarge as error:
-        raise ContentTooLarge(f"the body is larger than {MAX_BODY} bytes") from error
-    except (HTTPException, OSError, ValueError) as error:
-        raise InvalidRequest("the body ended early or is badly framed") from error
-
-
-def _refused(request: Request, refusal: Refusal) -> Response:
+def _refused(request: Request, refusal: Refusal, version: ProtocolVersion) -> Response:
     logger.info("%s %r refused with %d: %s", request.method, request.path, refusal.status, refusal)
-    return refusal_response(refusal)
+    response = refusal_response(refusal)
+    if isinstance(refusal, MethodNotAllowed):
+        response.headers["Allow"] = refusal.allowed
+    if challenge := version.challenge(refusal):
+        response.headers["WWW-Authenticate"] = challenge
+    return response
 
 
 def refusal_response(refusal: Refusal) -> Response:
     """Return the answer to a request that is refused."""
-    response = Response(
+    return Response(
         f"{refusal.public_answer}\n", status=refusal.status, content_type="text/plain; charset=utf-8"
     )
-    if refusal.status == Unauthorized.status:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response
+
+
+def _etag(last_event_id: str) -> str:
+    """Return an event id as the opaque part of an entity tag (`RFC 9110, ETag`)."""
+    return "".join(
+        f"%{byte:02X}" if byte < 0x21 or byte > 0x7E or byte in b'"%' else chr(byte)
+        for byte in last_event_id.encode()
+    )
+
+
+def _is_current(request: Request, last_event_id: str) -> bool:
+    """Tell whether the client knows the document already; some clients leave the quotes out."""
+    tag = _etag(last_event_id)
+    return request.headers.get("If-None-Match") == tag or request.if_none_match.contains_weak(tag)

@@ -28,7 +28,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         None,
     )
     assert config.embedded
-    assert config.authz_cookie_name == "mercureAuthorization"
+    assert config.authz_cookie_name is None
     assert (config.type_is_topic, config.hub_allow_publish) == (False, False)
     assert (config.hub_allow_anonymous, config.hub_subscriptions) == (True, True)
     assert (config.hub_keepalive_interval, config.hub_reconciliation_length) == (15, 500)
@@ -101,7 +101,6 @@ WRONG: list[tuple[str, Any, str]] = [
     ("MERCURE_TYPE_IS_TOPIC", 2, "is neither true nor false"),
     ("MERCURE_PUBLISHER_JWT", "two words", "is not a JSON Web Token"),
     ("MERCURE_PUBLISHER_SECRET_KEY", 12345, "is not a text or bytes"),
-    ("MERCURE_SUBSCRIBER_SECRET_KEY", "-----BEGIN PUBLIC KEY-----\nx", "is a PEM file"),
     ("MERCURE_AUTHZ_COOKIE_NAME", "my cookie", "is not a cookie name"),
     ("MERCURE_HUB_KEEPALIVE_INTERVAL", "soon", "is not a number"),
     ("MERCURE_HUB_KEEPALIVE_INTERVAL", -1, "is out of range"),

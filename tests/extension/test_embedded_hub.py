@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import EnvironBuilder, TestResponse
 
 from flask_mercure_sse import MercureSSE
-from flask_mercure_sse.protocol.tokens import encode_token
 from tests.conftest import SECRET
+from tests.tokens import encode_token
 
 HUB = "/.well-known/mercure"
 

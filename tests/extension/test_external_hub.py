@@ -11,9 +11,9 @@ from blinker import Namespace
 from flask import Flask
 
 from flask_mercure_sse import ConfigurationError, MercureSSE, PublishError, SubscriptionsError
-from flask_mercure_sse.protocol.tokens import encode_token
 from tests.conftest import SECRET
 from tests.server.processes import Server, Stream, free_port, serving
+from tests.tokens import encode_token
 
 HUB = "/.well-known/mercure"
 

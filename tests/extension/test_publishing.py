@@ -121,7 +121,7 @@ def test_types_are_topics_where_that_is_configured(app: Flask) -> None:
     mercure.publish("/a", "x")
     mercure.publish("/a", "x", type="own")
     _, history = app.extensions["mercure_sse"].hub._history.after("earliest")
-    assert [update.type for update in history] == ["/a", "own"]
+    assert [entry.update.type for entry in history] == ["/a", "own"]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_apps_of_one_extension_do_not_see_each_other() -> None:
             mercure.publish("/a", app.name)
     for app in apps:
         _, history = app.extensions["mercure_sse"].hub._history.after("earliest")
-        assert [update.data for update in history] == [app.name]
+        assert [entry.update.data for entry in history] == [app.name]
     with pytest.raises(ConfigurationError, match="several apps"):
         mercure.publish("/a", "to whom?")
 

@@ -14,11 +14,10 @@ HUB = "/.well-known/mercure"
 
 
 def connect(app: Flask, mercure: MercureSSE, topic: str, **payload: object) -> Subscriber:
-    from flask_mercure_sse.protocol.v0 import MERCURE_0
-
-    hub = app.extensions["mercure_sse"].hub
-    rights = MERCURE_0.rights(MERCURE_0.claims(subscribe=[topic], payload=payload or None))
-    return Subscriber(hub, MERCURE_0.subscribe_request([("topic", topic)], None), rights)
+    state = app.extensions["mercure_sse"]
+    claims = state.claims(subscribe=[topic], payload=payload or None)
+    rights = state.version.rights(claims, claims.get("exp"))
+    return Subscriber(state.hub, state.version.subscribe_request(state.version.url_query([topic]), None), rights)
 
 
 def test_is_connected_when_a_payload_has_all_that_is_asked_for(app: Flask, mercure: MercureSSE) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from flask_mercure_sse.hub.hub import Hub
 from flask_mercure_sse.protocol.v0 import MERCURE_0
+from flask_mercure_sse.protocol.versions import Versions
 from tests.subscriber import Subscriber
 
 Join = Callable[..., Subscriber]
@@ -15,7 +16,7 @@ Join = Callable[..., Subscriber]
 
 @pytest.fixture
 def hub() -> Hub:
-    return Hub(MERCURE_0)
+    return Hub(Versions(MERCURE_0))
 
 
 @pytest.fixture
@@ -32,7 +33,9 @@ def join(hub: Hub) -> Join:
         wanted = MERCURE_0.subscribe_request([("topic", topic) for topic in topics], after)
         known = grants is not None or payload is not None
         rights = (
-            MERCURE_0.rights(MERCURE_0.claims(subscribe=grants or (), payload=payload)) if known else None
+            MERCURE_0.rights(MERCURE_0.claims(now=0, subscribe=grants or (), payload=payload))
+            if known
+            else None
         )
         return Subscriber(hub, wanted, rights)
 

@@ -7,8 +7,10 @@ import pytest
 from flask_mercure_sse.hub import authority
 from flask_mercure_sse.hub.authority import Authority
 from flask_mercure_sse.protocol.errors import MissingKeyError, Unauthorized
-from flask_mercure_sse.protocol.tokens import encode_token
+from flask_mercure_sse.protocol.keys import Key, read_key
+from flask_mercure_sse.protocol.rights import Rights
 from flask_mercure_sse.protocol.v0 import MERCURE_0
+from tests.tokens import encode_token
 
 KEY = "a secret that is long enough for HS256"
 NOW = 1_800_000_000.0
@@ -18,25 +20,27 @@ NOW = 1_800_000_000.0
 def verified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every token whose signature is checked."""
     seen: list[str] = []
-    decode = authority.decode_token
-    monkeypatch.setattr(
-        authority, "decode_token", lambda text, key: (seen.append(text), decode(text, key))[1]
-    )
+    verify = authority.verify
+    monkeypatch.setattr(authority, "verify", lambda text, keys: (seen.append(text), verify(text, keys))[1])
     return seen
 
 
 @pytest.fixture
 def known(verified: list[str]) -> Authority:
-    return Authority(MERCURE_0, lambda: KEY)
+    return Authority({None: lambda: (read_key(KEY),)})
+
+
+def rights_of(known: Authority, text: str, now: float) -> Rights:
+    return known.rights(MERCURE_0, text, now)
 
 
 def token(selector: str = "/books/1", **times: float) -> str:
-    return encode_token({**MERCURE_0.claims(subscribe=[selector]), **times}, KEY)
+    return encode_token({**MERCURE_0.claims(now=0, subscribe=[selector]), **times}, KEY)
 
 
 def test_rights_are_those_of_the_token(known: Authority) -> None:
     """Mercure 0.x, Authorization."""
-    rights = known.rights(token(exp=NOW + 60), NOW)
+    rights = rights_of(known, token(exp=NOW + 60), NOW)
     assert rights.may_read(("/books/1",))
     assert not rights.may_read(("/books/2",))
     assert rights.expires_at == NOW + 60
@@ -44,16 +48,16 @@ def test_rights_are_those_of_the_token(known: Authority) -> None:
 
 def test_verified_token_is_remembered(known: Authority, verified: list[str]) -> None:
     """Mercure 0.x, Authorization: the second request with it costs a look-up."""
-    assert known.rights(token(), NOW) is known.rights(token(), NOW + 1000)
+    assert rights_of(known, token(), NOW) is rights_of(known, token(), NOW + 1000)
     assert len(verified) == 1
 
 
 def test_remembered_token_still_expires(known: Authority) -> None:
     """Mercure 0.x, Authorization."""
     short = token(exp=NOW + 60)
-    known.rights(short, NOW + 59)
+    rights_of(known, short, NOW + 59)
     with pytest.raises(Unauthorized):
-        known.rights(short, NOW + 60)
+        rights_of(known, short, NOW + 60)
 
 
 def test_only_so_many_tokens_are_remembered(
@@ -63,11 +67,11 @@ def test_only_so_many_tokens_are_remembered(
     monkeypatch.setattr(authority, "REMEMBERED_TOKENS", 3)
     tokens = [token(f"/books/{number}") for number in range(4)]
     for one in tokens:
-        known.rights(one, NOW)
+        rights_of(known, one, NOW)
     for one in tokens[1:]:
-        known.rights(one, NOW)
+        rights_of(known, one, NOW)
     assert len(verified) == 4
-    known.rights(tokens[0], NOW)
+    rights_of(known, tokens[0], NOW)
     assert len(verified) == 5
 
 
@@ -76,9 +80,9 @@ def test_refused_token_is_not_remembered(known: Authority, verified: list[str]) 
     early = token(nbf=NOW + 60)
     for _ in range(2):
         with pytest.raises(Unauthorized):
-            known.rights(early, NOW)
+            rights_of(known, early, NOW)
     assert len(verified) == 2
-    assert known.rights(early, NOW + 60).may_read(("/books/1",))
+    assert rights_of(known, early, NOW + 60).may_read(("/books/1",))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +91,7 @@ def test_refused_token_is_not_remembered(known: Authority, verified: list[str]) 
         "",
         "a.b.c",
         token(exp=NOW - 1),
-        encode_token(MERCURE_0.claims(subscribe=["*"]), "the key of the publishers, not of this role"),
+        encode_token(MERCURE_0.claims(now=0, subscribe=["*"]), "the key of the publishers, not of this role"),
         encode_token({"mercure": {"subscribe": "*"}}, KEY),
         encode_token({"mercure": [], "exp": NOW + 60}, KEY),
         encode_token({"exp": None}, KEY),
@@ -97,24 +101,24 @@ def test_refused_token_is_not_remembered(known: Authority, verified: list[str]) 
 def test_bad_token_is_refused(bad: str, known: Authority) -> None:
     """Mercure 0.x, Authorization."""
     with pytest.raises(Unauthorized):
-        known.rights(bad, NOW)
+        rights_of(known, bad, NOW)
 
 
 def test_change_of_key_forgets_what_the_old_one_signed() -> None:
     """Mercure 0.x, Authorization."""
     keys = [KEY]
-    changing = Authority(MERCURE_0, lambda: keys[0])
-    changing.rights(token(), NOW)
+    changing = Authority({None: lambda: (read_key(keys[0]),)})
+    rights_of(changing, token(), NOW)
     keys[0] = "another secret that is long enough for HS256"
     with pytest.raises(Unauthorized):
-        changing.rights(token(), NOW)
+        rights_of(changing, token(), NOW)
 
 
 def test_missing_key_is_no_fault_of_the_token() -> None:
     """Mercure 0.x, Authorization."""
 
-    def missing() -> str:
+    def missing() -> tuple[Key, ...]:
         raise MissingKeyError("there is no key")
 
     with pytest.raises(MissingKeyError):
-        Authority(MERCURE_0, missing).rights(token(), NOW)
+        rights_of(Authority({None: missing}), token(), NOW)

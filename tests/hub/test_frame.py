@@ -7,11 +7,12 @@ from flask_mercure_sse.hub.hub import Hub
 from flask_mercure_sse.protocol.sse import encode
 from flask_mercure_sse.protocol.update import Update
 from flask_mercure_sse.protocol.v0 import MERCURE_0
+from flask_mercure_sse.protocol.versions import Versions
 
 
 def test_all_subscribers_share_the_same_bytes() -> None:
     """Mercure 0.x, Publication: an update is encoded once, however many follow it."""
-    hub = Hub(MERCURE_0)
+    hub = Hub(Versions(MERCURE_0))
     wanted = MERCURE_0.subscribe_request([("topic", "/books/1")], None)
     sent: list[bytes] = []
     for _ in range(3):

@@ -7,19 +7,21 @@ from hypothesis import strategies as st
 
 from flask_mercure_sse.hub.history import History
 from flask_mercure_sse.protocol.update import EARLIEST, Update
+from flask_mercure_sse.protocol.v0 import MERCURE_0
 
 
 def history_of(*ids: str, length: int = 10) -> History:
     """Make a history; ids in brackets are subscription events."""
     history = History(length)
     for event_id in ids:
-        history.append(Update(("/books/1",), id=event_id), subscription_event=event_id.startswith("("))
+        audience = MERCURE_0 if event_id.startswith("(") else None
+        history.append(Update(("/books/1",), id=event_id), audience)
     return history
 
 
 def after(history: History, event_id: str) -> tuple[str, list[str]]:
-    cursor, updates = history.after(event_id)
-    return cursor, [update.id for update in updates]
+    cursor, entries = history.after(event_id)
+    return cursor, [entry.update.id for entry in entries]
 
 
 def test_what_came_after_an_event_is_returned_in_order() -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from flask_mercure_sse.hub.hub import Hub
 from flask_mercure_sse.protocol.errors import Forbidden, Unauthorized
-from flask_mercure_sse.protocol.tokens import ANONYMOUS
+from flask_mercure_sse.protocol.rights import ANONYMOUS
 from flask_mercure_sse.protocol.update import Update
 from flask_mercure_sse.protocol.v0 import MERCURE_0
+from flask_mercure_sse.protocol.versions import Versions
 
 from .conftest import Join
 
@@ -84,7 +85,7 @@ def test_grant_alone_does_not_subscribe(hub: Hub, join: Join) -> None:
 
 def test_anonymous_subscribers_are_let_in_or_not(join: Join) -> None:
     """Mercure 0.x, Authorization."""
-    closed = Hub(MERCURE_0, allow_anonymous=False)
+    closed = Hub(Versions(MERCURE_0), allow_anonymous=False)
     with pytest.raises(Unauthorized):
         join("/books/1", hub=closed)
     known = join("/books/1", grants=["/nothing"], hub=closed)
@@ -184,7 +185,7 @@ def test_cursor_may_be_an_event_that_the_subscriber_may_not_read(hub: Hub, join:
 def test_hub_keeps_as_many_updates_as_it_is_told(join: Join) -> None:
     """Mercure 0.x, Reconnection, State Reconciliation and Event Sourcing."""
     for length, kept in ((0, []), (1, ["3"]), (2, ["2", "3"])):
-        short = Hub(MERCURE_0, history_length=length)
+        short = Hub(Versions(MERCURE_0), history_length=length)
         for number in (1, 2, 3):
             short.publish(book(number))
         assert join("/books/{id}", after="earliest", hub=short).data == kept
@@ -192,7 +193,7 @@ def test_hub_keeps_as_many_updates_as_it_is_told(join: Join) -> None:
 
 def test_clients_that_come_and_go_push_no_update_out(join: Join) -> None:
     """Mercure 0.x, Subscription Events; Reconnection, State Reconciliation and Event Sourcing."""
-    short = Hub(MERCURE_0, history_length=3)
+    short = Hub(Versions(MERCURE_0), history_length=3)
     for number in (1, 2, 3):
         short.publish(book(number))
     for _ in range(20):

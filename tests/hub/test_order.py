@@ -15,6 +15,7 @@ from flask_mercure_sse.hub.hub import Hub
 from flask_mercure_sse.protocol.update import Update
 from flask_mercure_sse.protocol.uri_template import UriTemplate
 from flask_mercure_sse.protocol.v0 import MERCURE_0
+from flask_mercure_sse.protocol.versions import Versions
 
 PUBLISHERS = 3
 UPDATES = 100
@@ -37,7 +38,7 @@ def threads_alternate_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def hub() -> Hub:
-    return Hub(MERCURE_0, history_length=PUBLISHERS * UPDATES + 1)
+    return Hub(Versions(MERCURE_0), history_length=PUBLISHERS * UPDATES + 1)
 
 
 class Reader:

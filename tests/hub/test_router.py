@@ -8,14 +8,17 @@ import pytest
 
 from flask_mercure_sse.hub.router import Router
 from flask_mercure_sse.hub.subscriber import Subscriber
-from flask_mercure_sse.protocol.selectors import Selector
-from flask_mercure_sse.protocol.tokens import ANONYMOUS, Rights
+from flask_mercure_sse.protocol.rights import ANONYMOUS, Rights
+from flask_mercure_sse.protocol.selectors import template_selector
 from flask_mercure_sse.protocol.update import Update
+from flask_mercure_sse.protocol.v0 import MERCURE_0
+from flask_mercure_sse.protocol.version import SubscribeRequest
 
 
 def subscriber(*selectors: str, grants: Iterable[str] = (), name: str = "s") -> Subscriber:
-    rights = Rights(subscribe=tuple(map(Selector, grants))) if grants else ANONYMOUS
-    return Subscriber(tuple(map(Selector, selectors)), rights, lambda frame: None, name)
+    rights = Rights(subscribe=tuple(map(template_selector, grants))) if grants else ANONYMOUS
+    request = SubscribeRequest(MERCURE_0, tuple(map(template_selector, selectors)))
+    return Subscriber(request, rights, lambda frame: None, name)
 
 
 def router_of(*subscribers: Subscriber) -> Router:

@@ -7,12 +7,15 @@ import pytest
 from flask_mercure_sse.protocol.errors import (
     ContentTooLarge,
     Forbidden,
+    InvalidCredentials,
     InvalidRequest,
+    InvalidToken,
     InvalidUpdate,
     MethodNotAllowed,
     NotFound,
     Refusal,
     Unauthorized,
+    UnsupportedMediaType,
 )
 
 
@@ -23,8 +26,10 @@ from flask_mercure_sse.protocol.errors import (
         (Unauthorized, 401),
         (Forbidden, 403),
         (NotFound, 404),
-        (MethodNotAllowed, 405),
+        (InvalidCredentials, 400),
+        (InvalidToken, 401),
         (ContentTooLarge, 413),
+        (UnsupportedMediaType, 415),
     ],
 )
 def test_each_refusal_has_its_status(refusal: type[Refusal], status: int) -> None:
@@ -36,6 +41,8 @@ def test_each_refusal_has_its_status(refusal: type[Refusal], status: int) -> Non
     ("refusal", "answer"),
     [
         (Unauthorized, "Unauthorized"),
+        (InvalidToken, "Unauthorized"),
+        (InvalidCredentials, "Bad Request"),
         (Forbidden, "Forbidden"),
         (NotFound, "Not Found"),
         (InvalidRequest, "the exact reason"),
@@ -46,6 +53,16 @@ def test_reason_of_a_refused_token_is_for_the_log(refusal: type[Refusal], answer
     error = refusal("the exact reason")
     assert error.public_answer == answer
     assert str(error) == "the exact reason"
+
+
+def test_method_that_is_not_allowed_names_those_that_are() -> None:
+    """RFC 9110, 405 Method Not Allowed."""
+    error = MethodNotAllowed("PUT", ["GET", "POST"])
+    assert (error.status, error.allowed, str(error)) == (
+        405,
+        "GET, POST",
+        "PUT is not for this URL; use GET, POST",
+    )
 
 
 def test_invalid_update_names_the_field_and_the_problem() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_mercure_sse.protocol.selectors import Selector, any_matches
+from flask_mercure_sse.protocol.selectors import any_matches, template_selector
 
 
 @pytest.mark.parametrize(
@@ -44,12 +44,12 @@ from flask_mercure_sse.protocol.selectors import Selector, any_matches
 )
 def test_selector_selects_topics(selector: str, topic: str, selected: bool) -> None:
     """Mercure 0.x, Topic Selectors."""
-    assert Selector(selector).matches(topic) is selected
+    assert template_selector(selector).matches(topic) is selected
 
 
 def test_one_selector_and_one_topic_are_enough() -> None:
     """Mercure 0.x, Subscribers."""
-    selectors = [Selector("/books/{id}"), Selector("/authors/7")]
+    selectors = [template_selector("/books/{id}"), template_selector("/authors/7")]
     assert any_matches(selectors, ["/movies/1", "/authors/7"])
     assert any_matches(iter(selectors), iter(["/movies/1", "/authors/7"]))
     assert not any_matches(selectors, ["/movies/1", "/authors/8"])
@@ -59,4 +59,4 @@ def test_one_selector_and_one_topic_are_enough() -> None:
 
 def test_selector_shows_its_text() -> None:
     """Mercure 0.x, Topic Selectors."""
-    assert repr(Selector("/books/{id}")) == "<Selector '/books/{id}'>"
+    assert repr(template_selector("/books/{id}")) == "<Selector template '/books/{id}'>"

@@ -7,11 +7,13 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import given, settings
 
-from flask_mercure_sse.protocol.errors import Forbidden, InvalidRequest, InvalidUpdate
+from flask_mercure_sse.protocol.errors import ContentTooLarge, Forbidden, InvalidRequest, InvalidUpdate
 from flask_mercure_sse.protocol.forms import Fields, parse_form
+from flask_mercure_sse.protocol.limits import MAX_SELECTOR_LENGTH, MAX_TOPIC_LENGTH, Limits
+from flask_mercure_sse.protocol.publishing import write_update
 from flask_mercure_sse.protocol.reserved import is_reserved
 from flask_mercure_sse.protocol.update import MAX_RETRY, Update
-from flask_mercure_sse.protocol.v0 import MAX_SELECTOR_LENGTH, MAX_SELECTORS, MAX_TOPICS, MERCURE_0
+from flask_mercure_sse.protocol.v0 import MAX_SELECTORS, MERCURE_0, Mercure0
 from flask_mercure_sse.protocol.version import HUB_PATH
 
 from .strategies import clean_texts, updates
@@ -58,6 +60,9 @@ def test_selectors_have_a_largest_number() -> None:
     assert len(asked(most)) == MAX_SELECTORS
     with pytest.raises(InvalidRequest, match=str(MAX_SELECTORS)):
         asked([*most, ("topic", "/more")])
+    few = Mercure0(Limits(selectors=1))
+    with pytest.raises(InvalidRequest, match="1"):
+        few.subscribe_request([("topic", "/a"), ("topic", "/b")], None)
 
 
 def test_selectors_have_a_greatest_length() -> None:
@@ -180,7 +185,6 @@ def test_empty_field_is_as_good_as_none(name: str) -> None:
         ([("topic", "/a"), ("id", "#7")], "id"),
         ([("topic", "/a"), ("id", "earliest")], "id"),
         ([("topic", "/a"), ("type", "a\0b")], "type"),
-        ([("topic", "/a")] * (MAX_TOPICS + 1), "topic"),
     ],
 )
 def test_field_that_breaks_a_rule_is_named(fields: Fields, at_fault: str) -> None:
@@ -191,10 +195,19 @@ def test_field_that_breaks_a_rule_is_named(fields: Fields, at_fault: str) -> Non
 
 
 def test_topics_have_a_largest_number() -> None:
-    """Mercure 0.x, Publication."""
-    assert (
-        len(MERCURE_0.update([("topic", f"/{number}") for number in range(MAX_TOPICS)]).topics) == MAX_TOPICS
-    )
+    """Mercure 1.0, Publication."""
+    small = Mercure0(Limits(topics=3))
+    topics: Fields = [("topic", f"/{number}") for number in range(3)]
+    assert len(small.update(topics).topics) == 3
+    with pytest.raises(ContentTooLarge, match="3"):
+        small.update([*topics, ("topic", "/more")])
+
+
+def test_topics_have_a_greatest_length() -> None:
+    """Mercure 1.0, Publication."""
+    assert MERCURE_0.update([("topic", "x" * MAX_TOPIC_LENGTH)])
+    with pytest.raises(ContentTooLarge, match=str(MAX_TOPIC_LENGTH)):
+        MERCURE_0.update([("topic", "x" * (MAX_TOPIC_LENGTH + 1))])
 
 
 @pytest.mark.parametrize(
@@ -254,5 +267,5 @@ def test_topic_that_belongs_to_the_hub_is_forbidden(topic: str) -> None:
 @given(updates(clean_texts.filter(lambda topic: not is_reserved(topic, HUB_PATH))))
 def test_form_of_an_update_makes_the_same_update(update: Update) -> None:
     """Mercure 0.x, Publication."""
-    encoded = urlencode(MERCURE_0.publish_form(update)).encode()
+    encoded = urlencode(write_update(update)).encode()
     assert MERCURE_0.update(parse_form(encoded)) == update

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from flask_mercure_sse.protocol.errors import Unauthorized
+from flask_mercure_sse.protocol.credentials import Credentials
+from flask_mercure_sse.protocol.errors import InvalidToken, Unauthorized
 from flask_mercure_sse.protocol.forms import Fields
-from flask_mercure_sse.protocol.tokens import Rights
+from flask_mercure_sse.protocol.keys import Unverified
+from flask_mercure_sse.protocol.rights import Rights
 from flask_mercure_sse.protocol.v0 import MAX_SELECTORS, MERCURE_0
 
 NAMESPACED = "https://mercure.rocks/"
@@ -23,17 +25,19 @@ def granted(rights: Rights) -> tuple[list[str], list[str]]:
 
 QUERY: Fields = [("topic", "/a"), ("authorization", "of the query")]
 COOKIES = {"mercureAuthorization": "of the cookie", "other": "of another cookie"}
+TOKEN = ".".join(["of-the-header"] * 3)
 
 
 def presented(authorization: str | None, query: Fields, cookies: dict[str, str]) -> str | None:
-    return MERCURE_0.token(authorization, query, cookies, MERCURE_0.cookie_name)
+    credentials = MERCURE_0.credentials(authorization, query, cookies, None)
+    return credentials and credentials.token
 
 
 @pytest.mark.parametrize(
     ("authorization", "query", "cookies", "token"),
     [
         (None, [], {}, None),
-        ("Bearer of the header", QUERY, COOKIES, "of the header"),
+        (f"Bearer {TOKEN}", QUERY, COOKIES, TOKEN),
         (None, QUERY, COOKIES, "of the query"),
         (None, [], COOKIES, "of the cookie"),
         (None, [], {"other": "of another cookie"}, None),
@@ -56,12 +60,25 @@ def test_empty_parameter_does_not_let_the_cookie_count() -> None:
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
 def test_scheme_is_written_in_any_case(scheme: str) -> None:
     """Mercure 1.0, Authorization HTTP Header; RFC 9110, Authentication Scheme."""
-    assert presented(f"{scheme} a.b.c", [], {}) == "a.b.c"
+    assert presented(f"{scheme} {TOKEN}", [], {}) == TOKEN
 
 
 @pytest.mark.parametrize(
     "authorization",
-    ["", " ", "Bearer", "Bearer ", "Bearer   ", "a.b.c", "Basic dTpw", "Bearer:a.b.c", "Bearera.b.c"],
+    [
+        "",
+        " ",
+        "Bearer",
+        "Bearer ",
+        "Bearer   ",
+        TOKEN,
+        "Basic dTpw",
+        f"Bearer:{TOKEN}",
+        f"Bearer{TOKEN}",
+        f"Bearer {TOKEN} {TOKEN}",
+        f"Bearer {TOKEN},Bearer {TOKEN}",
+        "Bearer a.b.c",
+    ],
 )
 def test_bad_header_is_refused_whatever_the_query_and_cookie_hold(authorization: str) -> None:
     """Mercure 0.x, Authorization."""
@@ -69,10 +86,30 @@ def test_bad_header_is_refused_whatever_the_query_and_cookie_hold(authorization:
         presented(authorization, QUERY, COOKIES)
 
 
-def test_cookie_may_have_another_name_or_not_count() -> None:
+def test_cookie_may_have_another_name() -> None:
     """Mercure 0.x, Cookie."""
-    assert MERCURE_0.token(None, [], COOKIES, "other") == "of another cookie"
-    assert MERCURE_0.token(None, [], COOKIES, None) is None
+    assert MERCURE_0.credentials(None, [], COOKIES, "other") == Credentials("of another cookie", True)
+
+
+def test_browsers_send_the_cookie_by_themselves_and_nothing_else() -> None:
+    """Mercure 0.x, Cookie: where another site's page may be behind a request."""
+    for authorization, query, from_cookie in [
+        (f"Bearer {TOKEN}", [], False),
+        (None, QUERY, False),
+        (None, [], True),
+    ]:
+        credentials = MERCURE_0.credentials(authorization, query, COOKIES, None)
+        assert credentials is not None
+        assert credentials.from_cookie == from_cookie
+
+
+def test_access_token_of_the_next_version_says_nothing() -> None:
+    """Mercure 0.x, Authorization: a token of one version never gives rights in the other's way."""
+    for declared in ("at+jwt", "AT+JWT", "application/at+jwt"):
+        with pytest.raises(InvalidToken):
+            MERCURE_0.issuer(Unverified({"alg": "HS256", "typ": declared}, {"mercure": {"publish": ["*"]}}))
+    for header in ({}, {"typ": "JWT"}, {"typ": None}, {"typ": 7}, {"typ": "anything"}):
+        assert MERCURE_0.issuer(Unverified({"alg": "HS256", **header}, {})) is None
 
 
 # Rights
@@ -83,13 +120,13 @@ def test_claims_grant_selectors_and_carry_a_payload() -> None:
     claims = {"mercure": {"publish": ["*"], "subscribe": ["/books/{id}", "/a"], "payload": {"name": "Ada"}}}
     rights = MERCURE_0.rights(claims, expires_at=7.0)
     assert granted(rights) == (["*"], ["/books/{id}", "/a"])
-    assert (rights.payload, rights.expires_at) == ({"name": "Ada"}, 7.0)
+    assert (rights.payload_for("/any"), rights.expires_at) == ({"name": "Ada"}, 7.0)
 
 
 @pytest.mark.parametrize("payload", [{}, {"a": [1]}, [], ["a"], "text", 0, False, None])
 def test_payload_is_any_json(payload: object) -> None:
     """Mercure 0.x, Payload."""
-    assert MERCURE_0.rights({"mercure": {"payload": payload}}).payload == payload
+    assert MERCURE_0.rights({"mercure": {"payload": payload}}).payload_for("*") == payload
 
 
 @pytest.mark.parametrize(
@@ -173,8 +210,8 @@ def test_claims_that_the_app_makes_grant_what_it_meant(
     arguments: dict[str, Any], claims: dict[str, Any]
 ) -> None:
     """Mercure 0.x, Authorization."""
-    made = MERCURE_0.claims(**arguments)
+    made = MERCURE_0.claims(now=0, **arguments)
     assert made == {"mercure": claims}
     rights = MERCURE_0.rights(made)
     assert granted(rights) == (claims.get("publish", []), claims.get("subscribe", []))
-    assert rights.payload == claims.get("payload")
+    assert rights.payload_for("/any") == claims.get("payload")

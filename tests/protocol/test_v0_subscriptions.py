@@ -6,16 +6,21 @@ import json
 
 import pytest
 
-from flask_mercure_sse.protocol.selectors import Selector
-from flask_mercure_sse.protocol.subscriptions import Subscription
+from flask_mercure_sse.protocol.errors import ConfigurationError, NotFound
+from flask_mercure_sse.protocol.selectors import Selector, match_exact, match_urlpattern, template_selector
+from flask_mercure_sse.protocol.subscriptions import ALL, Subscription, SubscriptionFilter
 from flask_mercure_sse.protocol.v0 import MERCURE_0
 
 ADA = "urn:uuid:bb3de268-05b0-4c65-b44e-8f9acefc29d6"
-SUBSCRIPTION = Subscription("https://example.com/{selector}", ADA, {"foo": "bar"})
+SUBSCRIPTION = Subscription(template_selector("https://example.com/{selector}"), ADA, {"foo": "bar"})
 URL = (
     "/.well-known/mercure/subscriptions/https%3A%2F%2Fexample.com%2F%7Bselector%7D/"
     "urn%3Auuid%3Abb3de268-05b0-4c65-b44e-8f9acefc29d6"
 )
+
+
+def url(topic: str | None = None, subscriber: str | None = None) -> str:
+    return MERCURE_0.subscriptions_url(MERCURE_0.filter_for(topic, subscriber))
 
 
 @pytest.mark.parametrize(
@@ -32,8 +37,8 @@ def test_topic_without_a_subscriber_selects_every_subscriber() -> None:
     """Mercure 0.x, Subscription Events."""
     template = MERCURE_0.subscription_topic("/books/{id}")
     assert template == "/.well-known/mercure/subscriptions/%2Fbooks%2F%7Bid%7D/{subscriber}"
-    assert Selector(template).matches(MERCURE_0.subscription_topic("/books/{id}", ADA))
-    assert not Selector(template).matches(MERCURE_0.subscription_topic("/books/1", ADA))
+    assert template_selector(template).matches(MERCURE_0.subscription_topic("/books/{id}", ADA))
+    assert not template_selector(template).matches(MERCURE_0.subscription_topic("/books/1", ADA))
 
 
 @pytest.mark.parametrize("active", [True, False])
@@ -56,36 +61,57 @@ def test_event_tells_a_subscription(active: bool) -> None:
 
 def test_subscription_without_a_payload_tells_none() -> None:
     """Mercure 0.x, Payload."""
-    event = MERCURE_0.subscription_update(Subscription("/a", ADA), active=True)
+    event = MERCURE_0.subscription_update(Subscription(Selector("/a"), ADA), active=True)
     assert "payload" not in json.loads(event.data)
 
 
 @pytest.mark.parametrize("payload", [{}, [], "", 0, False])
 def test_payload_that_is_empty_is_told(payload: object) -> None:
     """Mercure 0.x, Payload."""
-    event = MERCURE_0.subscription_update(Subscription("/a", ADA, payload), active=True)
+    event = MERCURE_0.subscription_update(Subscription(Selector("/a"), ADA, payload), active=True)
     assert json.loads(event.data)["payload"] == payload
 
 
 def test_urls_of_the_api() -> None:
     """Mercure 0.x, Subscription API."""
-    assert MERCURE_0.subscriptions_url() == "/.well-known/mercure/subscriptions"
-    assert MERCURE_0.subscriptions_url("a b") == "/.well-known/mercure/subscriptions/a%20b"
-    assert MERCURE_0.subscriptions_url(SUBSCRIPTION.selector, ADA) == URL
+    assert url() == "/.well-known/mercure/subscriptions"
+    assert url("a b") == "/.well-known/mercure/subscriptions/a%20b"
+    assert url("https://example.com/{selector}", ADA) == URL
+
+
+@pytest.mark.parametrize("one", [url(), url("*"), url("https://example.com/{selector}"), url("/a b/é", ADA)])
+def test_one_template_selects_all_urls_of_the_api(one: str) -> None:
+    """Mercure 0.x, Subscription API."""
+    assert template_selector("/.well-known/mercure/subscriptions{/topic}{/subscriber}").matches(one)
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("parts", "wanted"),
     [
-        MERCURE_0.subscriptions_url(),
-        MERCURE_0.subscriptions_url("*"),
-        MERCURE_0.subscriptions_url("https://example.com/{selector}"),
-        MERCURE_0.subscriptions_url("/a b/é", ADA),
+        ([], ALL),
+        (["%2Fa%20b"], SubscriptionFilter(text="/a b")),
+        (["a+b"], SubscriptionFilter(text="a b")),
+        (["a%2Bb"], SubscriptionFilter(text="a+b")),
+        (["%2Fa", "urn%3Auuid%3A1"], SubscriptionFilter(text="/a", subscriber="urn:uuid:1")),
     ],
 )
-def test_one_template_selects_all_urls_of_the_api(url: str) -> None:
+def test_parts_of_a_url_are_decoded_once(parts: list[str], wanted: SubscriptionFilter) -> None:
+    """Mercure 0.x, Subscription API: a space may come as a plus sign, as some hubs write it."""
+    assert MERCURE_0.subscription_filter(parts) == wanted
+
+
+def test_url_with_more_parts_names_nothing() -> None:
     """Mercure 0.x, Subscription API."""
-    assert Selector("/.well-known/mercure/subscriptions{/topic}{/subscriber}").matches(url)
+    with pytest.raises(NotFound):
+        MERCURE_0.subscription_filter(["a", "b", "c"])
+
+
+def test_texts_that_this_version_cannot_say_are_named() -> None:
+    """Mercure 0.x, Topic Selectors: there are no URL patterns, and what looks like a template is one."""
+    for topic in (match_urlpattern("/books/:id"), match_exact("/books/{id}")):
+        with pytest.raises(ConfigurationError, match="MERCURE_PROTOCOL"):
+            MERCURE_0.url_query([topic])
+    assert MERCURE_0.url_query([match_exact("/books/1")]) == [("topic", "/books/1")]
 
 
 def test_document_of_one_subscription() -> None:
@@ -103,14 +129,16 @@ def test_document_of_one_subscription() -> None:
 
 
 @pytest.mark.parametrize(
-    ("selector", "url"),
+    ("topic", "own"),
     [(None, "/.well-known/mercure/subscriptions"), ("/a", "/.well-known/mercure/subscriptions/%2Fa")],
 )
-def test_document_of_many_subscriptions(selector: str | None, url: str) -> None:
+def test_document_of_many_subscriptions(topic: str | None, own: str) -> None:
     """Mercure 0.x, Subscription API and JSON-LD Context: the context stands at the root alone."""
-    assert MERCURE_0.subscriptions_document(selector, [Subscription("/a", "s")], "earliest") == {
+    assert MERCURE_0.subscriptions_document(
+        SubscriptionFilter(text=topic), [Subscription(Selector("/a"), "s")], "earliest"
+    ) == {
         "@context": "https://mercure.rocks/",
-        "id": url,
+        "id": own,
         "type": "Subscriptions",
         "lastEventID": "earliest",
         "subscriptions": [
@@ -127,4 +155,6 @@ def test_document_of_many_subscriptions(selector: str | None, url: str) -> None:
 
 def test_nobody_is_an_empty_list() -> None:
     """Mercure 0.x, Subscription API."""
-    assert MERCURE_0.subscriptions_document("/a", [], "earliest")["subscriptions"] == []
+    assert (
+        MERCURE_0.subscriptions_document(SubscriptionFilter(text="/a"), [], "earliest")["subscriptions"] == []
+    )

@@ -14,7 +14,6 @@ from urllib.parse import parse_qsl
 import pytest
 
 from flask_mercure_sse import PublishError, Update
-from flask_mercure_sse.protocol.v0 import MERCURE_0
 from flask_mercure_sse.publishers.http import Connections, HttpPublisher, Timeouts
 
 HUB = "/.well-known/mercure"
@@ -71,7 +70,7 @@ def hub() -> Iterator[FakeHub]:
 
 @pytest.fixture
 def publisher(hub: FakeHub) -> Iterator[HttpPublisher]:
-    publisher = HttpPublisher(hub.url, lambda: "a.b.c", version=MERCURE_0, timeouts=Timeouts(1, 0.5))
+    publisher = HttpPublisher(hub.url, lambda: "a.b.c", timeouts=Timeouts(1, 0.5))
     yield publisher
     publisher.close()
 

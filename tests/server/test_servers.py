@@ -86,8 +86,8 @@ def test_a_client_that_left_is_forgotten_after_keep_alives(name: str) -> None:
 
 
 def _watched_leaver(server: Server) -> tuple[Stream, Stream]:
-    from flask_mercure_sse.protocol.tokens import encode_token
     from tests.conftest import SECRET
+    from tests.tokens import encode_token
 
     token = encode_token({"mercure": {"subscribe": ["*"]}}, SECRET)
     events = f"{HUB}/subscriptions/{{topic}}/{{subscriber}}".replace("{", "%7B").replace("}", "%7D")

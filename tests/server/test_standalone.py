@@ -13,8 +13,8 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from flask_mercure_sse.protocol.tokens import encode_token
 from tests.server.processes import ROOT, Server, Stream, free_port, serving
+from tests.tokens import encode_token
 
 HUB = "/.well-known/mercure"
 PUBLISHER = "the publishers' secret, long enough for HS256"

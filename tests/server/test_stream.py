@@ -14,6 +14,7 @@ from flask_mercure_sse.hub.hub import Hub
 from flask_mercure_sse.protocol.sse import COMMENT, encode
 from flask_mercure_sse.protocol.update import Update
 from flask_mercure_sse.protocol.v0 import MERCURE_0
+from flask_mercure_sse.protocol.versions import Versions
 from flask_mercure_sse.server import stream as streams
 from flask_mercure_sse.server.stream import Stream
 
@@ -151,7 +152,7 @@ def test_what_was_given_out_and_what_is_resumed_is_everything(
 ) -> None:
     """Mercure 0.x, Reconnection, State Reconciliation and Event Sourcing: nothing is lost from the middle."""
     monkeypatch.setattr(streams, "MAX_BACKLOG", 4 * len(encode(update(10))))
-    hub = Hub(MERCURE_0)
+    hub = Hub(Versions(MERCURE_0))
     hub.publish(update(0))
     received = ["0"]
     stream = resumed(hub, after="0")
@@ -281,11 +282,11 @@ def test_closed_stream_gives_nothing_more(read: int) -> None:
 
 def test_closing_leaves_the_hub() -> None:
     """Mercure 0.x, Subscription."""
-    hub = Hub(MERCURE_0)
+    hub = Hub(Versions(MERCURE_0))
     stream = Stream(LONG)
     wanted = MERCURE_0.subscribe_request([("topic", "/books/1")], None)
     joined = hub.subscribe(wanted, None, stream.deliver)
     stream.open(joined.replay, lambda: hub.unsubscribe(joined.subscriber))
-    assert len(hub.subscriptions()["subscriptions"]) == 1
+    assert len(hub.subscriptions(MERCURE_0)[0]["subscriptions"]) == 1
     stream.close()
-    assert hub.subscriptions()["subscriptions"] == []
+    assert hub.subscriptions(MERCURE_0)[0]["subscriptions"] == []

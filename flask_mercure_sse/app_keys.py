@@ -1,0 +1,93 @@
+"""The keys of an app's tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Literal
+
+from .config import MAKE_A_KEY, MercureConfig
+from .protocol.errors import MissingKeyError
+from .protocol.keys import KEY_LENGTH, Key, KeySource, is_pem
+from .server.issuers import is_key_set_url, key_source
+
+Role = Literal["publisher_secret_key", "subscriber_secret_key"]
+ROLES: tuple[Role, ...] = ("publisher_secret_key", "subscriber_secret_key")
+
+
+class Keys:
+    """The keys of an app's tokens; what is not set for a role is the app's own SECRET_KEY.
+
+    That one is read when it is needed, as Flask does: it may be set after the extension is.
+
+    :raises ConfigurationError: a key cannot be used.
+    """
+
+    def __init__(self, app_config: Mapping[str, Any], config: MercureConfig) -> None:
+        self._app_config = app_config
+        self._algorithms = config.algorithms
+        self._given: dict[Role, str | bytes | None] = {
+            "publisher_secret_key": config.publisher_secret_key,
+            "subscriber_secret_key": config.subscriber_secret_key,
+        }
+        self._own: dict[Role, KeySource] = {
+            role: key_source(setting_of(role), key, config.algorithms)
+            for role, key in self._given.items()
+            if key
+        }
+        if app_config.get("SECRET_KEY") and len(self._own) < len(ROLES):
+            _secret_key(app_config["SECRET_KEY"], config.algorithms)  # what cannot be used is told now
+
+    def find(self, role: Role) -> str | bytes | None:
+        """Return the key of a role as it is set, None where there is none."""
+        return self._given[role] or self._app_config.get("SECRET_KEY")
+
+    def source(self, role: Role) -> KeySource:
+        """Return what gives the keys that check the tokens of a role."""
+        return self._own.get(role) or (lambda: (self._app_key(role),))
+
+    def signing_key(self, role: Role) -> Key:
+        """Return the key that signs the tokens of a role.
+
+        :raises MissingKeyError: there is none, or it can only check them.
+        """
+        given = self._given[role]
+        if given and is_key_set_url(given):
+            raise MissingKeyError(
+                f"{setting_of(role)} is the URL of public keys, which can only check tokens: get them from "
+                "whoever has the private ones"
+            )
+        return self._own[role]()[0] if given else self._app_key(role)
+
+    def short(self) -> list[str]:
+        """Return the names of the settings whose secrets are shorter than HS256 asks for."""
+        return list(dict.fromkeys(self._name(role) for role in ROLES if self._is_short(role)))
+
+    def _is_short(self, role: Role) -> bool:
+        key = self.find(role)
+        if not key or is_pem(key) or is_key_set_url(key):
+            return False
+        return len(key.encode() if isinstance(key, str) else key) < KEY_LENGTH
+
+    def _name(self, role: Role) -> str:
+        return setting_of(role) if self._given[role] else "SECRET_KEY"
+
+    def _app_key(self, role: Role) -> Key:
+        secret = self._app_config.get("SECRET_KEY")
+        if not secret:
+            raise MissingKeyError(
+                f"{setting_of(role)} is not set and neither is SECRET_KEY, so tokens can be neither made "
+                f"nor checked: set one of them to a key made by: {MAKE_A_KEY}"
+            )
+        return _secret_key(secret, self._algorithms)
+
+
+def setting_of(role: Role) -> str:
+    """Return the name of the setting of a role's key."""
+    return f"MERCURE_{role.upper()}"
+
+
+@lru_cache(maxsize=16)
+def _secret_key(secret: str | bytes, algorithms: tuple[str, ...] | None) -> Key:
+    [key] = key_source("SECRET_KEY", secret, algorithms)()
+    return key

@@ -1,0 +1,37 @@
+"""The selectors among the parameters of a subscribe request: how many, how long, and clean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .errors import InvalidRequest
+from .forms import Fields
+from .limits import MAX_SELECTOR_LENGTH
+from .selectors import Selector
+from .text import text_problem
+
+
+def distinct_texts(parameters: Fields, name: str, limit: int) -> Fields:
+    """Return each distinct parameter once, in the order given.
+
+    :param parameters: those that hold selectors.
+    :param name: what they are called, for the refusal.
+    :param limit: how many a subscriber may have.
+    :raises InvalidRequest: there is none, there are too many, or one is too long or not clean text.
+    """
+    texts = list(dict.fromkeys(parameters))
+    if not texts:
+        raise InvalidRequest(f'the parameter "{name}" is missing')
+    if len(texts) > limit:
+        raise InvalidRequest(f'more than {limit} parameters "{name}"')
+    for parameter, text in texts:
+        if len(text) > MAX_SELECTOR_LENGTH:
+            raise InvalidRequest(f'a parameter "{parameter}" is longer than {MAX_SELECTOR_LENGTH} characters')
+        if problem := text_problem(text):
+            raise InvalidRequest(f'the parameter "{parameter}" {problem}')
+    return texts
+
+
+def distinct(selectors: Iterable[Selector]) -> tuple[Selector, ...]:
+    """Return each selector once: each is one subscription (`Mercure 1.0, Subscription`)."""
+    return tuple({selector.key: selector for selector in selectors}.values())

@@ -52,12 +52,13 @@ class Keys:
         :raises MissingKeyError: there is none, or it can only check them.
         """
         given = self._given[role]
-        if given and is_key_set_url(given):
+        key = None if given and is_key_set_url(given) else self.source(role)()[0]
+        if key is None or not key.can_sign:
             raise MissingKeyError(
-                f"{setting_of(role)} is the URL of public keys, which can only check tokens: get them from "
-                "whoever has the private ones"
+                f"{setting_of(role)} has public keys, which can only check tokens: give the private key, or "
+                "get tokens from whoever has it"
             )
-        return self._own[role]()[0] if given else self._app_key(role)
+        return key
 
     def short(self) -> list[str]:
         """Return the names of the settings whose secrets are shorter than HS256 asks for."""

@@ -28,6 +28,7 @@ from .publishers.embedded import EmbeddedPublisher
 from .publishers.http import Connections, HttpPublisher, Timeouts
 from .publishers.publisher import Publisher
 from .server.cors import Cors
+from .server.front import Front
 from .server.issuers import authority, authorization_servers
 from .server.wsgi import HubFront
 from .urls import hub_identity, internal_hub_url, public_hub_url
@@ -121,7 +122,7 @@ class AppState:
 
     def cookie_name(self, *, secure: bool) -> str:
         """Return the name of the cookie with a browser's token."""
-        return self.config.authz_cookie_name or self.version.cookie_name(secure=secure)
+        return self.version.cookie_name(secure=secure)
 
     def http_publisher(self, hub_url: str, token: str | None = None) -> HttpPublisher:
         """Return a publisher for any hub, with the app's connections and time limits.
@@ -158,22 +159,20 @@ class AppState:
         """Return the HTTP front of the embedded hub."""
         assert self.hub is not None
         config = self.config
-        return HubFront(
+        front = Front(
             self.hub,
             publishers=self._authority("publisher_secret_key") if config.hub_allow_publish else None,
             subscribers=self._authority("subscriber_secret_key"),
-            cookie_name=config.authz_cookie_name,
             publish_origins=config.publish_origins,
-            keepalive_interval=config.hub_keepalive_interval,
             cors=Cors(config.cors_origins),
-            limits=config.limits,
         )
+        return HubFront(front, keepalive_interval=config.hub_keepalive_interval, limits=config.limits)
 
     def _authority(self, role: Role) -> Authority:
         return authority(
             "publisher" if role == "publisher_secret_key" else "subscriber",
             self.keys.source(role),
-            issuer=self.config.issuer or hub_identity(self.config, self.app_config)[0] or "",
+            own_names=[self.config.issuer or hub_identity(self.config, self.app_config)[0] or ""],
             issuers=self.config.issuers,
             algorithms=self.config.algorithms,
         )
@@ -249,4 +248,5 @@ def _versions(config: MercureConfig, app_config: Mapping[str, Any]) -> Versions:
         authorization_servers=authorization_servers(config.issuers),
         is_known=is_known,
         limits=config.limits,
+        cookie_name=config.authz_cookie_name,
     )

@@ -239,6 +239,8 @@ def _secret(value: object) -> str | bytes:
 
 
 def _protocol(value: object) -> str:
+    if value == 1.0 and isinstance(value, float):
+        value = "1.0"  # as JSON reads the environment's text
     if value not in PROTOCOLS:
         raise ValueError(f"is no version of the protocol; use one of {', '.join(map(repr, PROTOCOLS))}")
     return str(value)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
-from flask import after_this_request, g, has_request_context, request
+from flask import after_this_request, has_request_context, request
 from werkzeug.wrappers import Response
 
 from .protocol.errors import ConfigurationError
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 MAX_COOKIE = 4000
 """Bytes of a token that fits into a cookie with its name and attributes."""
 
-_GRANTED = "_mercure_granted"
+_GRANTED = "flask_mercure_sse.granted"
 
 
 def cookie_options(hub_url: str, secure: bool | None, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,59 +45,87 @@ def check_size(token: str) -> None:
         )
 
 
-class _Granted:
-    """What the response to the current request lets its browser read."""
+@dataclass(slots=True)
+class Granted:
+    """What the response to a request lets its browser read; one cookie holds it all.
 
-    def __init__(self) -> None:
-        self.topics: list[str] | None = []
-        self.payload: dict[str, Any] = {}
-        self.token: str | None = None
+    :param topics: None for all.
+    :param payload: what subscription events show of the subscriber.
+    :param token: a token that was made elsewhere, which nothing can be added to.
+    """
+
+    topics: list[str] | None = field(default_factory=list[str])
+    payload: Any = None
+    token: str | None = None
+
+    def add(self, topics: list[str] | None, payload: Any, token: str | None) -> None:
+        """Grant more.
+
+        :raises ConfigurationError: it does not go into one token with what is granted already.
+        """
+        if token != self.token and not self.is_empty and (token or self.token):
+            raise ConfigurationError(
+                "subscriber_jwt: one response cannot carry two tokens; make one for all topics of the page"
+            )
+        self.token = token
+        if topics is None:
+            self.topics = None
+        elif self.topics is not None:
+            known = {
+                (type(topic), topic) for topic in self.topics
+            }  # of equal texts each may say something else
+            self.topics += [topic for topic in topics if (type(topic), topic) not in known]
+        self.payload = overlay(self.payload, payload)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is granted yet."""
+        return self.topics == [] and self.token is None
 
 
-def grant(mercure: MercureSSE, topics: list[str] | None, payload: object) -> None:
-    """Give the browser a token for topics with the response to the current request.
+def granted_now() -> Granted | None:
+    """Return what is granted with the response to the current request, None outside of requests."""
+    if not has_request_context():
+        return None
+    return request.environ.setdefault(_GRANTED, Granted())
+
+
+def grant_with_response(
+    mercure: MercureSSE, hub_url: str, topics: list[str] | None, payload: Any = None, token: str | None = None
+) -> None:
+    """Give the browser a token with the response to the current request.
 
     What several calls grant in one request is granted together.
 
-    :param topics: None for all.
-    :param payload: a dictionary of what subscription events show of the subscriber.
-    :raises ConfigurationError: there is no request, or the payload is none.
+    :param hub_url: the hub's URL for browsers.
+    :raises ConfigurationError: no cookie of a response can carry it.
     """
-    granted = _granted(mercure)
-    if not isinstance(payload, Mapping | None):
-        raise ConfigurationError("payload: this version of the protocol takes a dictionary; give one")
-    if topics is None:
-        granted.topics = None
-    elif granted.topics is not None:
-        granted.topics += [topic for topic in topics if topic not in granted.topics]
-    granted.payload.update(cast("Mapping[str, Any]", payload or {}))
-
-
-def grant_token(mercure: MercureSSE, token: str) -> None:
-    """Give the browser a token with the response to the current request.
-
-    :raises ConfigurationError: there is no request, or the response has another token already.
-    """
-    granted = _granted(mercure)
-    if granted.token not in (None, token):
-        raise ConfigurationError(
-            "subscriber_jwt: one response cannot carry two tokens; make one for all topics of the page"
-        )
-    granted.token = token
-
-
-def _granted(mercure: MercureSSE) -> _Granted:
-    if not has_request_context():
+    granted = granted_now()
+    if granted is None:
         raise ConfigurationError(
             "this version of the protocol reads no token from a URL, and there is no request whose response "
             "could carry it in a cookie; call set_authz_cookie(response)"
         )
-    if _GRANTED not in g:
-        setattr(g, _GRANTED, _Granted())
-        after_this_request(lambda response: _set(mercure, response))
-    return getattr(g, _GRANTED)
+    hub_host, own_host = urlsplit(hub_url).hostname, urlsplit(request.root_url).hostname
+    if hub_host not in (None, own_host):
+        raise ConfigurationError(
+            f"this version of the protocol reads no token from a URL, and a cookie of {own_host} does not go "
+            f"to the hub at {hub_host}; call set_authz_cookie(response, domain=...) for a domain of both"
+        )
+    if granted.is_empty:
+        after_this_request(lambda response: _set(mercure, granted, response))
+    granted.add(topics, payload, token)
+    check_size(token or mercure.create_subscription_jwt(granted.topics, granted.payload))
 
 
-def _set(mercure: MercureSSE, response: Response) -> Any:
-    granted: _Granted = getattr(g, _GRANTED)
-    return mercure.set_authz_cookie(response, granted.topics, granted.token, granted.payload or None)
+def _set(mercure: MercureSSE, granted: Granted, response: Response) -> Any:
+    return mercure.set_authz_cookie(response, granted.topics, granted.token, granted.payload)
+
+
+def overlay(base: Any, over: Any) -> Any:
+    """Return a payload over another: dictionaries are united, of others the last counts."""
+    if base is None or over is None:
+        return base if over is None else over
+    if isinstance(base, Mapping) and isinstance(over, Mapping):
+        return {**cast("dict[str, Any]", base), **cast("dict[str, Any]", over)}
+    return over

@@ -13,7 +13,8 @@ from werkzeug.wrappers import Response
 
 from .protocol.errors import Unavailable
 from .protocol.version import HUB_PATH
-from .server.wsgi import API_PATH, HUB_METADATA_PATH, HubFront, refusal_response
+from .server.front import API_PATH, refusal_response
+from .server.wsgi import HubFront, to_wsgi
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -66,11 +67,11 @@ def embed(app: Flask, front: HubFront) -> None:
 
     def serve(**_path: str) -> Response:
         if problem := server_problem(request.environ):
-            return refusal_response(Unavailable(problem))
+            return to_wsgi(refusal_response(Unavailable(problem)))
         return front.respond(request.environ)
 
     blueprint = Blueprint("mercure_hub", __name__)
-    for rule in (HUB_PATH, API_PATH, f"{API_PATH}/<path:rest>", HUB_METADATA_PATH):
+    for rule in (HUB_PATH, API_PATH, f"{API_PATH}/<path:rest>", *front.metadata_paths):
         # A topic in a path may begin with // once it is decoded.
         blueprint.add_url_rule(
             rule, "serve", serve, methods=METHODS, provide_automatic_options=False, merge_slashes=False

@@ -333,7 +333,7 @@ class MercureSSE:
         """
         state = self._state()
         if subscriber_jwt and not state.version.reads_query_token:
-            cookies.grant_token(self, subscriber_jwt)
+            cookies.grant_with_response(self, self.hub_base_url(), [], token=subscriber_jwt)
             subscriber_jwt = None
         query = state.version.url_query(self._followed(topics, with_subscriptions), subscriber_jwt)
         return subscribe_url(self.hub_base_url(public), query)
@@ -351,7 +351,7 @@ class MercureSSE:
         granted = None if topics is None else followed
         if self._state().version.reads_query_token:
             return self.hub_url(followed, self.create_subscription_jwt(granted, payload))
-        cookies.grant(self, granted, payload)
+        cookies.grant_with_response(self, self.hub_base_url(), granted, payload)
         return self.hub_url(followed)
 
     def _followed(self, topics: Any, with_subscriptions: bool) -> list[str]:
@@ -373,7 +373,7 @@ class MercureSSE:
         """
         selectors = [EVERYTHING] if topics is None else _topics(topics)
         if self._payload_getter is not None:
-            payload = _overlay(self._payload_getter(selectors), payload)
+            payload = cookies.overlay(self._payload_getter(selectors), payload)
         return self._token("subscriber_secret_key", subscribe=selectors, payload=payload)
 
     def create_jwt(self, key: Role, **claims: Any) -> str:
@@ -411,11 +411,17 @@ class MercureSSE:
         :param options: further options of :meth:`werkzeug.wrappers.Response.set_cookie`.
         :raises ConfigurationError: the token does not fit into a cookie.
         """
-        token = jwt or self.create_subscription_jwt(topics, payload)
+        state = self._state()
+        selectors = None if topics is None else _topics(topics)
+        granted = cookies.granted_now()
+        if granted is not None and not state.version.reads_query_token:
+            # One cookie: what URLs of the page were granted goes into it as well.
+            granted.add([] if jwt else selectors, payload, jwt)
+            selectors, payload = granted.topics, granted.payload
+        token = jwt or self.create_subscription_jwt(selectors, payload)
         cookies.check_size(token)
         attributes = cookies.cookie_options(self.hub_base_url(), secure, options)
-        name = self._state().cookie_name(secure=bool(attributes["secure"]))
-        response.set_cookie(name, token, **attributes)
+        response.set_cookie(state.cookie_name(secure=bool(attributes["secure"])), token, **attributes)
         return response
 
     def delete_authz_cookie(self, response: ResponseT, **options: Any) -> ResponseT:
@@ -445,16 +451,20 @@ class MercureSSE:
 
         Source: `Mercure, Discovery`.
         """
+        own_topic = None if topic is None else topic_of(topic)
         attributes = {"last-event-id": last_event_id, "content-type": content_type, "type": type}
         given = {name: value for name, value in attributes.items() if value is not None}
-        for name, value in given.items():
+        for name, value in {**given, "topic": own_topic or ""}.items():
+            argument = name.replace("-", "_")
+            if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ConfigurationError(f"{argument}: {value!r} is not a text; give one")
             if problem := text_problem(value):
-                raise ConfigurationError(f"{name.replace('-', '_')}: {value!r} {problem}")
+                raise ConfigurationError(f"{argument}: {value!r} {problem}")
         if type == EVENT_TYPE:
             raise ConfigurationError(f"type: {type!r} is the hub's own; give that of the updates")
         response.headers.add("Link", link(self.hub_base_url(), {"rel": "mercure", **given}))
-        if topic is not None:
-            response.headers.add("Link", link(topic_of(topic), {"rel": "self"}))
+        if own_topic is not None:
+            response.headers.add("Link", link(own_topic, {"rel": "self"}))
         return response
 
     def payload_getter(self, getter: PayloadGetterT) -> PayloadGetterT:
@@ -475,8 +485,6 @@ class MercureSSE:
         :raises SubscriptionsError: the hub does not tell.
         :raises ConfigurationError: a subscriber is given without a topic.
         """
-        if subscriber is not None and topic is None:
-            raise ConfigurationError("subscriber: give the topic of the subscription, too")
         if subscriber is not None and topic is None:
             raise ConfigurationError("subscriber: give the topic of the subscription, too")
         state = self._state()
@@ -548,14 +556,6 @@ def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def _topics(topics: Any) -> list[str]:
     return [] if topics is None else list(topics_of(topics))
-
-
-def _overlay(base: Any, over: Any) -> Any:
-    if base is None or over is None:
-        return base if over is None else over
-    if isinstance(base, dict) and isinstance(over, dict):
-        return {**cast("dict[str, Any]", base), **cast("dict[str, Any]", over)}
-    return over
 
 
 def _has(payload: object, wanted: Mapping[str, Any]) -> bool:

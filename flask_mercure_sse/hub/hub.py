@@ -15,7 +15,7 @@ from ..protocol.errors import Forbidden, NotFound, Unauthorized
 from ..protocol.ids import new_urn
 from ..protocol.rights import ANONYMOUS, Rights
 from ..protocol.selectors import any_matches
-from ..protocol.subscriptions import ALL, SubscriptionFilter
+from ..protocol.subscriptions import ALL, Subscription, SubscriptionFilter
 from ..protocol.update import Update
 from ..protocol.version import ProtocolVersion, SubscribeRequest
 from ..protocol.versions import Versions
@@ -23,7 +23,7 @@ from .forks import renew_in_children
 from .frame import Frame
 from .history import History
 from .router import Router
-from .subscriber import Deliver, Subscriber
+from .subscriber import Deliver, Subscriber, subscriptions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,9 @@ class Hub:
         self._lock = threading.Lock()
         self._router = Router()
 
-    def subscribe(self, request: SubscribeRequest, rights: Rights | None, deliver: Deliver) -> Joined:
+    def subscribe(
+        self, request: SubscribeRequest, rights: Rights | None, deliver: Deliver | None = None
+    ) -> Joined:
         """Let a subscriber join.
 
         :param rights: what its token grants, None when it has none.
@@ -109,26 +111,30 @@ class Hub:
         :raises Unauthorized: it has no token, and anonymous subscribers are not let in.
         """
         self.admit(rights)
-        subscriber = Subscriber(request, rights or ANONYMOUS, deliver, new_urn())
-        came = self._subscription_events(subscriber, active=True)
+        rights = rights or ANONYMOUS
+        subscriber_id = new_urn()
+        came = self._subscription_events(
+            subscriptions_of(request.selectors, rights, subscriber_id), active=True
+        )
         with self._lock:
             cursor, missed = None, []
             if request.last_event_id is not None:
                 cursor, missed = self._history.after(request.last_event_id)
             # Told before it joins: a subscriber is not told of itself.
             self._tell(came)
-            self._router.add(subscriber)
+            subscriber = self._router.add(request, rights, deliver, subscriber_id)
         # Matched outside the lock: what is missed is fixed, and a long history must not hold up the others.
+        group = subscriber.group
         replay = [
             entry.update
             for entry in missed
-            if entry.audience in (None, request.version) and subscriber.gets(entry.update)
+            if entry.audience in (None, group.version) and group.gets(entry.update)
         ]
         return Joined(subscriber, replay, cursor)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Let a subscriber leave; a second time does nothing."""
-        left = self._subscription_events(subscriber, active=False)
+        left = self._subscription_events(subscriber.subscriptions, active=False)
         with self._lock:
             if subscriber in self._router:
                 self._router.remove(subscriber)
@@ -180,8 +186,10 @@ class Hub:
             raise Forbidden("the token does not grant the URL of the subscription API")
         return self.subscriptions(version, wanted)
 
-    def _subscription_events(self, subscriber: Subscriber, *, active: bool) -> list[_SubscriptionEvent]:
-        """Return the updates that tell of a subscriber; made outside the lock, they may be many.
+    def _subscription_events(
+        self, subscriptions: list[Subscription], *, active: bool
+    ) -> list[_SubscriptionEvent]:
+        """Return the updates that tell of subscriptions; made outside the lock, they may be many.
 
         Each version tells of it in its own way, to its own subscribers.
         """
@@ -189,7 +197,7 @@ class Hub:
             return []
         return [
             (version, version.subscription_update(subscription, active=active))
-            for subscription in subscriber.subscriptions
+            for subscription in subscriptions
             for version in self.versions
             if subscription.selector.match_type in version.match_types
         ]
@@ -200,11 +208,10 @@ class Hub:
 
     def _dispatch(self, update: Update, audience: ProtocolVersion | None = None) -> None:
         self._history.append(update, audience)
-        if subscribers := self._router.route(update):
+        if groups := self._router.route(update, audience):
             frame = Frame(update)
-            for subscriber in subscribers:
-                if audience in (None, subscriber.request.version):
-                    subscriber.deliver(frame)
+            for group in groups:
+                group.deliver(frame)
 
 
 _SubscriptionEvent = tuple[ProtocolVersion, Update]

@@ -1,17 +1,22 @@
 """Who gets an update.
 
-Exact topics are found in a dictionary. Each distinct pattern is tried once for each topic, however many
-subscribers share it. Private updates are looked up among those alone who are granted something, so that
-strangers cost them nothing.
+Subscribers who want and may read the same are one group, so that the cost of an update follows the number of
+groups that get it. Exact topics are found in a dictionary, patterns by their outlines. Private updates are
+looked up among those alone who are granted something, so that strangers cost them nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
-from ..protocol.selectors import EXACT, Selector
+from ..protocol.rights import Rights
+from ..protocol.selectors import EXACT
 from ..protocol.update import Update
-from .subscriber import Subscriber
+from ..protocol.version import ProtocolVersion, SubscribeRequest
+from .patterns import PatternIndex
+from .subscriber import Deliver, Group, GroupKey, Subscriber
+
+_Key = tuple[str, str]  # a selector's
 
 
 class Router:
@@ -21,70 +26,82 @@ class Router:
     """
 
     def __init__(self) -> None:
-        # Dictionaries instead of sets keep the order in which subscribers came.
-        self._subscribers: dict[Subscriber, None] = {}
+        self._count = 0
+        self._groups: dict[GroupKey, Group] = {}
         self._all = _Index()
         self._granted = _Index()
 
     def __len__(self) -> int:
-        return len(self._subscribers)
+        return self._count
 
     def __contains__(self, subscriber: Subscriber) -> bool:
-        return subscriber in self._subscribers
+        return subscriber in subscriber.group.members
 
     def __iter__(self) -> Iterator[Subscriber]:
-        return iter(self._subscribers)
+        for group in self._groups.values():
+            yield from group.members
 
-    def add(self, subscriber: Subscriber) -> None:
-        """Route to a subscriber from now on."""
-        self._subscribers[subscriber] = None
-        self._all.add(subscriber)
-        if subscriber.rights.subscribe:
-            self._granted.add(subscriber)
+    def add(self, request: SubscribeRequest, rights: Rights, deliver: Deliver | None, id: str) -> Subscriber:
+        """Route to a new subscriber from now on."""
+        key = Group.key_of(request, rights)
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = Group(key, request, rights.subscribe)
+            self._all.add(group)
+            if group.grants:
+                self._granted.add(group)
+        subscriber = Subscriber(group, rights, deliver, id)
+        group.members[subscriber] = None
+        self._count += 1
+        return subscriber
 
     def remove(self, subscriber: Subscriber) -> None:
         """Route to a subscriber no longer."""
-        del self._subscribers[subscriber]
-        self._all.remove(subscriber)
-        if subscriber.rights.subscribe:
-            self._granted.remove(subscriber)
+        group = subscriber.group
+        del group.members[subscriber]
+        self._count -= 1
+        if not group.members:
+            del self._groups[group.key]
+            self._all.remove(group)
+            if group.grants:
+                self._granted.remove(group)
 
-    def route(self, update: Update) -> Collection[Subscriber]:
-        """Return each subscriber that selected one of the update's topics and may read it, once."""
-        if not update.private:
-            return self._all.find(update.topics)
-        found = self._granted.find(update.topics)
-        return [subscriber for subscriber in found if subscriber.rights.may_read(update.topics)]
+    def route(self, update: Update, audience: ProtocolVersion | None = None) -> list[Group]:
+        """Return each group that selected one of the update's topics and may read it, once.
+
+        :param audience: the version whose subscribers alone are meant; None for all.
+        """
+        found = (self._granted if update.private else self._all).find(update.topics)
+        return [group for group in found if audience in (None, group.version) and group.may_read(update)]
 
 
 class _Index:
-    """Subscribers by their selectors."""
+    """Groups by their selectors."""
 
     def __init__(self) -> None:
-        self._followers: dict[tuple[str, str], dict[Subscriber, None]] = {}
-        self._patterns: dict[tuple[str, str], Selector] = {}
+        self._followers: dict[_Key, dict[Group, None]] = {}
+        self._patterns = PatternIndex()
 
-    def add(self, subscriber: Subscriber) -> None:
-        for selector in subscriber.request.selectors:
-            self._followers.setdefault(selector.key, {})[subscriber] = None
-            if not selector.is_exact:
-                self._patterns.setdefault(selector.key, selector)
+    def add(self, group: Group) -> None:
+        for selector in group.selectors:
+            followers = self._followers.get(selector.key)
+            if followers is None:
+                followers = self._followers[selector.key] = {}
+                self._patterns.add(selector)
+            followers[group] = None
 
-    def remove(self, subscriber: Subscriber) -> None:
-        for selector in subscriber.request.selectors:
+    def remove(self, group: Group) -> None:
+        for selector in group.selectors:
             followers = self._followers[selector.key]
-            del followers[subscriber]
+            del followers[group]
             if not followers:
                 del self._followers[selector.key]
-                self._patterns.pop(selector.key, None)
+                self._patterns.remove(selector)
 
-    def find(self, topics: tuple[str, ...]) -> Collection[Subscriber]:
-        if not self._followers:
-            return ()
-        found: dict[Subscriber, None] = {}
+    def find(self, topics: tuple[str, ...]) -> dict[Group, None]:
+        found: dict[Group, None] = {}
         for topic in topics:
-            found.update(self._followers.get((EXACT, topic), {}))
-        for key, selector in self._patterns.items():
-            if any(map(selector.matches, topics)):
-                found.update(self._followers[key])
+            for key in ((EXACT, topic), *self._patterns.find(topic)):
+                if key in self._followers:
+                    found.update(self._followers[key])
         return found

@@ -6,10 +6,11 @@ What a text selects depends on its match type. The versions of the protocol shar
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from . import uri_template
+from .outline import Outline
 
 EVERYTHING = "*"
 
@@ -19,7 +20,16 @@ URL_PATTERN = "urlpattern"
 
 
 class Pattern(Protocol):
-    """Selects many topics; one object for each distinct text."""
+    """Selects many topics."""
+
+    @property
+    def outline(self) -> Outline:
+        """What is known of the topics that it selects."""
+        ...
+
+    def parts_of(self, topic: str) -> Sequence[str]:
+        """Return the parts of a topic as outlines of patterns of this kind have them."""
+        ...
 
     def matches(self, topic: str) -> bool:
         """Tell whether `topic` is selected."""

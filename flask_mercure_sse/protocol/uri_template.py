@@ -20,6 +20,8 @@ from __future__ import annotations
 import re
 import string
 
+from .outline import ANYTHING, Outline
+
 _PERCENT_BYTE = re.compile("%[0-9A-Fa-f]{2}")
 _TOKEN = re.compile("%[0-9A-Fa-f]{2}|.", re.DOTALL)
 _VARIABLE = r"(?:\w|%[0-9A-Fa-f]{2})(?:\.?(?:\w|%[0-9A-Fa-f]{2}))*(?::[1-9][0-9]{0,3}|\*)?"
@@ -58,12 +60,14 @@ class UriTemplate:
         "_start",
         "_states",
         "expressions",
+        "outline",
         "prefix",
     )
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, outline: Outline = ANYTHING) -> None:
         self.prefix: str = prefix
         """The literal text before the first expression: a topic without it cannot match."""
+        self.outline: Outline = outline
         self.expressions: int = 0
         self._edges: list[list[tuple[str, int]]] = [[]]
         self._loops: list[frozenset[str]] = [frozenset()]
@@ -84,6 +88,10 @@ class UriTemplate:
             if not state.positions:
                 return False
         return state.accepting
+
+    def parts_of(self, topic: str) -> list[str]:
+        """Return the parts of a topic as outlines of templates have them."""
+        return topic.split("/")
 
     # Building: positions are numbered, `_last` is where the next part continues.
 
@@ -176,8 +184,16 @@ def parse(text: str) -> UriTemplate | None:
     literals = [text[start:end] for start, end in zip(bounds[::2], bounds[1::2], strict=True)]
     if any(_NOT_LITERAL.search(literal) for literal in literals):
         return None
-    template = UriTemplate(prefix=literals[0])
+    template = UriTemplate(prefix=literals[0], outline=_outline(text))
     for part, literal in zip(parts, literals[1:], strict=True):
         template.add_expression(part[1], part[2].split(","))
         template.add_literal(literal)
     return template
+
+
+def _outline(text: str) -> Outline:
+    """Return the outline of a template: no value of a simple expression has a slash."""
+    slashing = re.search(r"\{[+#/;?&.]", text)
+    fixed = text[: slashing.start()] if slashing else text
+    parts = [None if "{" in part else part for part in fixed.split("/")]
+    return Outline((*parts[:-1],), is_open=True) if slashing else Outline((*parts,))

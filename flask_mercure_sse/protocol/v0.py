@@ -47,6 +47,7 @@ class Mercure0:
     """The rules of Mercure 0.x; see :class:`~flask_mercure_sse.protocol.version.ProtocolVersion`.
 
     :param limits: how much one request may ask.
+    :param cookie_name: the cookie with a browser's token, where it is not the usual one.
     """
 
     name: str = "0.x"
@@ -59,7 +60,8 @@ class Mercure0:
     leading_parts: int = 0
     hub_path: str = HUB_PATH
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, cookie_name: str | None = None) -> None:
+        self._cookie_name = cookie_name or "mercureAuthorization"
         self._limits = limits or Limits()
         self._max_selectors = self._limits.selectors or MAX_SELECTORS
 
@@ -102,7 +104,7 @@ class Mercure0:
     # Authorization
 
     def cookie_name(self, *, secure: bool) -> str:
-        return "mercureAuthorization"
+        return self._cookie_name
 
     def claims(
         self,
@@ -125,7 +127,7 @@ class Mercure0:
         return claims if lifetime is None else {**claims, "exp": int(now + lifetime)}
 
     def credentials(
-        self, authorization: str | None, query: Fields, cookies: Mapping[str, str], cookie_name: str | None
+        self, authorization: str | None, query: Fields, cookies: Mapping[str, str]
     ) -> Credentials | None:
         if authorization is not None:
             token = bearer_token(authorization)
@@ -135,12 +137,15 @@ class Mercure0:
         in_query = first(query, "authorization")
         if in_query is not None:
             return Credentials(in_query)
-        in_cookie = cookies.get(cookie_name or self.cookie_name(secure=True))
+        in_cookie = cookies.get(self._cookie_name)
         return None if in_cookie is None else Credentials(in_cookie, from_cookie=True)
 
-    def issuer(self, token: Unverified) -> str | None:
+    def is_own(self, token: Unverified) -> bool:
         # Nothing else about the header is read; but a token of Mercure 1.0 must be judged by its own rules.
-        if is_access_token(token):
+        return not is_access_token(token)
+
+    def issuer(self, token: Unverified) -> str | None:
+        if not self.is_own(token):
             raise InvalidToken("an access token of Mercure 1.0 says nothing in Mercure 0.x")
         return None
 
@@ -162,7 +167,7 @@ class Mercure0:
     def challenge(self, refusal: Refusal) -> str | None:
         return "Bearer" if isinstance(refusal, Unauthorized) else None
 
-    def metadata(self, *, subscriptions: bool, cookie_name: str | None) -> dict[str, Any] | None:
+    def metadata(self, *, subscriptions: bool) -> dict[str, Any] | None:
         return None
 
     # Subscription events and API
@@ -205,6 +210,9 @@ class Mercure0:
             "lastEventID": last_event_id,
             "subscriptions": [_described(subscription, active=True) for subscription in subscriptions],
         }
+
+    def link_target(self, root: str) -> str:
+        return root + HUB_PATH
 
     def link_attributes(self, last_event_id: str) -> Mapping[str, str]:
         return {"last-event-id": last_event_id, "content-type": self.api_content_type}

@@ -33,10 +33,14 @@ from .text import text_problem
 from .update import Update
 from .url_pattern import compile_pattern, pattern_of_template
 from .v0 import is_access_token
-from .version import SubscribeRequest
+from .version import HUB_PATH, SubscribeRequest
 
 AUTHORIZATION_DETAIL = "https://mercure.rocks/authorization-detail"
 METADATA_PATH = "/.well-known/oauth-protected-resource"
+
+SECURE_COOKIE = "__Secure-mercure_access_token"
+PLAIN_COOKIE = "mercure_access_token"
+"""Over plain HTTP, where browsers do not take the prefix (`RFC 6265bis, The "__Secure-" Prefix`)."""
 
 EVENT_TYPE = "mercure"
 """The type of subscription events, which nobody else may use."""
@@ -65,6 +69,7 @@ class Mercure1:
     :param authorization_servers: URLs of those who make tokens for the hub, where others do.
     :param is_known: whether the URL is the one that clients use; only then is the hub described to them.
     :param limits: how much one request may ask.
+    :param cookie_name: the cookie with a browser's token, where it is not the usual one.
     """
 
     name: str = "1.0"
@@ -85,6 +90,7 @@ class Mercure1:
         authorization_servers: Sequence[str] = (),
         is_known: bool = True,
         limits: Limits | None = None,
+        cookie_name: str | None = None,
     ) -> None:
         parts = urlsplit(url)
         self._url = url
@@ -96,6 +102,8 @@ class Mercure1:
         self._metadata_url = (
             parts._replace(path=METADATA_PATH + parts.path, query="").geturl() if is_known else None
         )
+        self._is_known = is_known
+        self._cookie_name = cookie_name
         self._limits = limits or Limits()
         self._max_selectors = self._limits.selectors or MAX_SELECTORS
 
@@ -162,8 +170,7 @@ class Mercure1:
     # Authorization
 
     def cookie_name(self, *, secure: bool) -> str:
-        # Browsers take the prefix over TLS only (`RFC 6265bis, The "__Secure-" Prefix`).
-        return "__Secure-mercure_access_token" if secure else "mercure_access_token"
+        return self._cookie_name or (SECURE_COOKIE if secure else PLAIN_COOKIE)
 
     def claims(
         self,
@@ -180,7 +187,7 @@ class Mercure1:
         details = [_detail("publish", publish)] if publish else []
         if subscribe:
             details.append(_detail("subscribe", subscribe, payload))
-        return {
+        claims: dict[str, Any] = {
             "iss": self._issuer,
             "aud": self._url,
             "sub": self._issuer,
@@ -190,23 +197,32 @@ class Mercure1:
             "jti": new_urn(),
             "authorization_details": details,
         }
+        try:
+            self.rights(claims, claims["exp"])
+        except InvalidToken as error:
+            raise ConfigurationError(f"hubs would refuse a token for these topics: {error}") from error
+        return claims
 
     def credentials(
-        self, authorization: str | None, query: Fields, cookies: Mapping[str, str], cookie_name: str | None
+        self, authorization: str | None, query: Fields, cookies: Mapping[str, str]
     ) -> Credentials | None:
         if authorization is not None:
             token = bearer_token(authorization)
             if token is None:
                 raise InvalidCredentials("the Authorization header holds no bearer token")
             return Credentials(token)
-        # Over plain HTTP no other host can be kept from setting a cookie; over TLS the prefix does it.
-        securities = (True,) if self._is_secure else (True, False)
-        names = [cookie_name] if cookie_name else [self.cookie_name(secure=secure) for secure in securities]
+        # The usual names count beside another one: a hub may get it while pages with cookies are open.
+        names = [self._cookie_name, SECURE_COOKIE] if self._cookie_name else [SECURE_COOKIE]
+        if not self._is_secure:
+            names.append(PLAIN_COOKIE)
         found = next((cookies[name] for name in names if name in cookies), None)
         return None if found is None else Credentials(found, from_cookie=True)
 
+    def is_own(self, token: Unverified) -> bool:
+        return is_access_token(token)
+
     def issuer(self, token: Unverified) -> str | None:
-        if not is_access_token(token):
+        if not self.is_own(token):
             raise InvalidToken("the token's header does not say typ at+jwt")
         issuer: object = token.claims.get("iss")
         if not isinstance(issuer, str):
@@ -227,8 +243,9 @@ class Mercure1:
             actions = _actions(detail)
             for action in granted.keys() & actions:
                 granted[action].extend(selectors)
+            payload = _payload(detail)
             if "subscribe" in actions:
-                payloads.append((selectors, _payload(detail)))
+                payloads.append((selectors, payload))
         return Rights(
             publish=tuple(granted["publish"]),
             subscribe=tuple(granted["subscribe"]),
@@ -249,10 +266,10 @@ class Mercure1:
                 raise InvalidToken("a topic of an authorization detail has no clean text as match")
             if len(text) > MAX_SELECTOR_LENGTH:
                 raise InvalidToken(f"a match has more than {MAX_SELECTOR_LENGTH} characters")
-            if match_type not in self.match_types:
+            if not isinstance(match_type, str) or match_type not in self.match_types:
                 raise InvalidToken("a topic of an authorization detail has an unknown match_type")
             try:
-                yield self._selector(cast("str", match_type), text)
+                yield self._selector(match_type, text)
             except ValueError as error:
                 raise InvalidToken(f"a topic of an authorization detail {error}") from error
 
@@ -266,14 +283,14 @@ class Mercure1:
         given = [f'{name}="{value}"' for name, value in parameters.items() if value]
         return f"Bearer {', '.join(given)}".strip()
 
-    def metadata(self, *, subscriptions: bool, cookie_name: str | None) -> dict[str, Any] | None:
+    def metadata(self, *, subscriptions: bool) -> dict[str, Any] | None:
         if not self._metadata_url:
             return None
         document: dict[str, Any] = {
             "resource": self._url,
             "authorization_details_types_supported": [AUTHORIZATION_DETAIL],
             "bearer_methods_supported": ["header"],
-            "mercure_cookie": cookie_name or self.cookie_name(secure=self._is_secure),
+            "mercure_cookie": self.cookie_name(secure=self._is_secure),
         }
         if self._authorization_servers:
             document["authorization_servers"] = list(self._authorization_servers)
@@ -327,6 +344,9 @@ class Mercure1:
             "type": "subscriptions",
             "subscriptions": [self._described(subscription, active=True) for subscription in subscriptions],
         }
+
+    def link_target(self, root: str) -> str:
+        return self._url if self._is_known else root + HUB_PATH
 
     def link_attributes(self, last_event_id: str) -> Mapping[str, str]:
         return {

@@ -126,14 +126,17 @@ class ProtocolVersion(Protocol):
         ...
 
     def credentials(
-        self, authorization: str | None, query: Fields, cookies: Mapping[str, str], cookie_name: str | None
+        self, authorization: str | None, query: Fields, cookies: Mapping[str, str]
     ) -> Credentials | None:
         """Return the token that a request presents, None when it presents none.
 
         :param authorization: the value of the ``Authorization`` header.
-        :param cookie_name: another name of the cookie than the version's own.
         :raises Refusal: the header is there and holds no bearer token.
         """
+        ...
+
+    def is_own(self, token: Unverified) -> bool:
+        """Tell whether a token says that it is one of this version."""
         ...
 
     def issuer(self, token: Unverified) -> str | None:
@@ -158,11 +161,10 @@ class ProtocolVersion(Protocol):
         """Return the value of ``WWW-Authenticate`` that goes with a refusal, None for no such header."""
         ...
 
-    def metadata(self, *, subscriptions: bool, cookie_name: str | None) -> dict[str, Any] | None:
+    def metadata(self, *, subscriptions: bool) -> dict[str, Any] | None:
         """Return the document that describes the hub to those who make tokens, None where there is none.
 
         :param subscriptions: whether the hub tells who follows what.
-        :param cookie_name: another name of the cookie than the version's own.
         """
         ...
 
@@ -203,6 +205,13 @@ class ProtocolVersion(Protocol):
         self, wanted: SubscriptionFilter, subscriptions: Iterable[Subscription], last_event_id: str
     ) -> dict[str, Any]:
         """Return the subscription API's document of many subscriptions."""
+        ...
+
+    def link_target(self, root: str) -> str:
+        """Return the URL of the hub as the subscription API links to it.
+
+        :param root: the path of the app that the hub lives in.
+        """
         ...
 
     def link_attributes(self, last_event_id: str) -> Mapping[str, str]:

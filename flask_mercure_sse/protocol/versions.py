@@ -32,6 +32,9 @@ class Versions:
     def __iter__(self) -> Iterator[ProtocolVersion]:
         return iter(self._versions)
 
+    def __len__(self) -> int:
+        return len(self._versions)
+
     @property
     def oldest(self) -> ProtocolVersion:
         """The version of requests that do not tell theirs."""
@@ -55,7 +58,7 @@ class Versions:
         return named[0] if named else self.oldest
 
     def of_token(
-        self, authorization: str | None, query: Fields, cookies: Mapping[str, str], cookie_name: str | None
+        self, authorization: str | None, query: Fields, cookies: Mapping[str, str]
     ) -> ProtocolVersion:
         """Return the version that a request's token belongs to; arguments as for ``credentials``.
 
@@ -63,15 +66,17 @@ class Versions:
         """
         if len(self._versions) == 1:
             return self.oldest
+        named = [version for version in self._versions if version.is_spoken_in(query)]
+        if len(named) == 1 and authorization is None:
+            return named[0]
         for version in reversed(self._versions):
             try:
-                credentials = version.credentials(authorization, query, cookies, cookie_name)
-                if credentials:
-                    version.issuer(read_token(credentials.token))
+                credentials = version.credentials(authorization, query, cookies)
+                if credentials and version.is_own(read_token(credentials.token)):
                     return version
             except Refusal:
                 continue
-        return self.oldest
+        return self.newest
 
 
 def speak(
@@ -83,22 +88,25 @@ def speak(
     authorization_servers: Sequence[str] = (),
     is_known: bool = True,
     limits: Limits | None = None,
+    cookie_name: str | None = None,
 ) -> Versions:
     """Return the versions that a hub speaks.
 
     :param protocol: one of `PROTOCOLS`.
     :param url: the hub's URL, None where no setting tells it.
+    :param cookie_name: the cookie with a browser's token, where it is not the usual one. Of two versions the
+        oldest has it, and the newest its usual one: neither may overwrite the other's.
     :raises ConfigurationError: a version needs what is missing.
 
     Other arguments as for :class:`~flask_mercure_sse.protocol.v1.Mercure1`.
     """
-    old = Mercure0(limits)
+    old = Mercure0(limits, cookie_name)
     if protocol == old.name:
         return Versions(old)
     if url is None:
         raise ConfigurationError(
-            "MERCURE_PUBLIC_HUB_URL is missing: tokens of Mercure 1.0 name the hub by it; set it to the hub's "
-            "URL for browsers"
+            "MERCURE_PUBLIC_HUB_URL is missing: tokens of Mercure 1.0 name the hub by it; set it to the "
+            "hub's URL for browsers"
         )
     if not url_pattern.is_available():
         raise ConfigurationError(
@@ -112,6 +120,7 @@ def speak(
         authorization_servers=authorization_servers,
         is_known=is_known,
         limits=limits,
+        cookie_name=cookie_name if protocol == Mercure1.name else None,
     )
     return Versions(new) if protocol == new.name else Versions(old, new)
 

@@ -27,6 +27,7 @@ from ..protocol.limits import Limits  # noqa: E402
 from ..protocol.version import HUB_PATH  # noqa: E402
 from ..protocol.versions import PROTOCOLS, Versions, has_fixed_path, speak  # noqa: E402
 from .cors import Cors, checked_origins  # noqa: E402
+from .front import Front  # noqa: E402
 from .issuers import (  # noqa: E402
     Issuers,
     Role,
@@ -141,12 +142,15 @@ class Settings:
             raise click.UsageError(
                 "--public-url is missing: tokens of Mercure 1.0 name the hub by it; give the clients' URL"
             )
-        self._issuer = options["issuer"] or self._url
+        # Whatever a client calls this machine, it means this hub.
+        names = ("localhost", "127.0.0.1", "::1") if _is_loopback(host) else ()
+        self._aliases = [_own_url(name, port) for name in names]
+        self._own_names = [options["issuer"]] if options["issuer"] else [self._url, *self._aliases]
         self._publisher_key = options["publisher_secret"] or _made_up(host, "--publisher-secret")
         self._subscriber_key = options["subscriber_secret"] or _made_up(host, "--subscriber-secret")
         self._publisher_keys = self._keys("--publisher-secret", self._publisher_key)
         self._subscriber_keys = self._keys("--subscriber-secret", self._subscriber_key)
-        self._versions = self._speak(host, port)
+        self._versions = self._speak()
 
     def front(self) -> HubFront:
         """Return what answers requests."""
@@ -154,15 +158,14 @@ class Settings:
         hub = Hub(
             self._versions, allow_anonymous=options["allow_anonymous"], subscriptions=options["subscriptions"]
         )
-        return HubFront(
+        front = Front(
             hub,
             publishers=self._authority("publisher", self._publisher_keys),
             subscribers=self._authority("subscriber", self._subscriber_keys),
-            cookie_name=options["cookie_name"],
             publish_origins=options["publish_origins"],
             cors=Cors(options["cors_origins"]),
-            limits=self._limits,
         )
+        return HubFront(front, limits=self._limits)
 
     def lines(self) -> Iterator[str]:
         """Yield what is told once, at the start: a publisher's token, and what was made up."""
@@ -177,21 +180,20 @@ class Settings:
 
     def _authority(self, role: Role, own: KeySource) -> Authority:
         algorithms = self._options["algorithms"]
-        return authority(role, own, issuer=self._issuer, issuers=self._issuers, algorithms=algorithms)
+        return authority(role, own, own_names=self._own_names, issuers=self._issuers, algorithms=algorithms)
 
     def _keys(self, option: str, key: str) -> KeySource:
         return key_source(option, key, self._options["algorithms"])
 
-    def _speak(self, host: str, port: int) -> Versions:
-        # Whatever a client calls this machine, it means this hub.
-        names = ("localhost", "127.0.0.1", "::1") if _is_loopback(host) else ()
+    def _speak(self) -> Versions:
         return speak(
             self._options["protocol"],
             self._url,
-            issuer=self._issuer,
-            aliases=[_own_url(name, port) for name in names],
+            issuer=self._own_names[0],
+            aliases=self._aliases,
             authorization_servers=authorization_servers(self._issuers),
             limits=self._limits,
+            cookie_name=self._options["cookie_name"],
         )
 
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
-
-from werkzeug.wrappers import Response
 
 METHODS = "GET, HEAD, POST, QUERY"
 REQUEST_HEADERS = "Authorization, Cache-Control, Content-Type, Last-Event-ID"
 EXPOSED_HEADERS = "Link, Last-Event-ID, Mercure-Last-Event-ID, WWW-Authenticate"
 
 ANY = "*"
+
+_HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]+")
+
+_VARY = [("Vary", "Origin")]
+_WITH_CREDENTIALS = [("Access-Control-Allow-Credentials", "true")]
+_ALLOWED = [
+    ("Access-Control-Allow-Methods", METHODS),
+    ("Access-Control-Allow-Headers", REQUEST_HEADERS),
+    ("Access-Control-Expose-Headers", EXPOSED_HEADERS),
+]
 
 
 def origin_of(url: str) -> str | None:
@@ -21,8 +30,9 @@ def origin_of(url: str) -> str | None:
         port = parts.port
     except ValueError:
         return None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.hostname or ""):
         return None
+    assert parts.hostname
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     default = {"http": 80, "https": 443}[parts.scheme]
     return f"{parts.scheme}://{host}" if port in (None, default) else f"{parts.scheme}://{host}:{port}"
@@ -55,24 +65,18 @@ class Cors:
 
     def __init__(self, origins: tuple[str, ...] = ()) -> None:
         self._origins = frozenset(origins)
+        self._exact = self._origins - {ANY}
 
-    def apply(self, origin: str | None, response: Response) -> None:
-        """Add the headers that let `origin` use the response."""
+    def headers_for(self, origin: str | None) -> list[tuple[str, str]]:
+        """Return the headers that let pages of `origin` use the response."""
         if not self._origins:
-            return
-        response.headers.add("Vary", "Origin")
-        if origin is None:
-            return
-        if origin in self._origins - {ANY}:
-            response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Allow-Credentials"] = "true"
-        elif ANY in self._origins:
-            response.headers["Access-Control-Allow-Origin"] = ANY
-        else:
-            return
-        response.headers["Access-Control-Allow-Methods"] = METHODS
-        response.headers["Access-Control-Allow-Headers"] = REQUEST_HEADERS
-        response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+            return []
+        if origin in self._exact:
+            assert origin is not None
+            return [*_VARY, ("Access-Control-Allow-Origin", origin), *_WITH_CREDENTIALS, *_ALLOWED]
+        if origin is not None and ANY in self._origins:
+            return [*_VARY, ("Access-Control-Allow-Origin", ANY), *_ALLOWED]
+        return list(_VARY)
 
 
 def comes_from(origins: frozenset[str], origin: str | None, referer: str | None) -> bool:

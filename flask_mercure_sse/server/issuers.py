@@ -35,8 +35,10 @@ def read_issuers(value: object) -> Issuers:
         if not isinstance(issuer, str) or not isinstance(keys, Mapping) or not keys:
             raise ValueError(f"has the entry {issuer!r} without a dictionary of keys; {shape}")
         for role, key in cast("Mapping[object, object]", keys).items():
-            if role not in ROLES or not isinstance(key, str) or not key:
-                raise ValueError(f"has {role!r} for {issuer!r}; {shape}")
+            if role not in ROLES:  # it may be a key that got into its place
+                raise ValueError(f"has another role than publisher and subscriber for {issuer!r}; {shape}")
+            if not isinstance(key, str) or not key:
+                raise ValueError(f"has no key for the {role} of {issuer!r}; {shape}")
     return cast("Issuers", value)
 
 
@@ -77,23 +79,28 @@ def authority(
     role: Role,
     own: KeySource,
     *,
-    issuer: str,
+    own_names: Sequence[str],
     issuers: Issuers | None = None,
     algorithms: Sequence[str] | None = None,
 ) -> Authority:
     """Return what checks the tokens of a role.
 
     :param own: the hub's own keys of the role.
-    :param issuer: who signs with them in versions that have issuers.
+    :param own_names: who signs with them in versions that have issuers.
     :param issuers: others whose tokens the hub takes; one without a key for the role has none of its own.
     :raises ConfigurationError: a key cannot be used.
     """
+    if twice := sorted(set(own_names) & set(issuers or {})):
+        raise ConfigurationError(
+            f"MERCURE_ISSUERS: {twice[0]!r} is the name under which the app itself signs; take it out, or "
+            "give the app another name with MERCURE_ISSUER"
+        )
     keys: dict[str | None, KeySource] = {
         name: key_source(f"MERCURE_ISSUERS: {name}: {role}", given[role], algorithms)
         for name, given in (issuers or {}).items()
         if role in given
     }
-    return Authority({**keys, issuer: own, None: own})
+    return Authority({**keys, **dict.fromkeys(own_names, own), None: own})
 
 
 def authorization_servers(issuers: Issuers | None) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from .requests import text_header
+from .exchange import text_header
 
 _ALLOWED = "!#$%&'()*+,/:;=?@[]~"
 """What a URL may hold beyond letters, digits and ``-._``."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
-from werkzeug.wrappers import Request
-
 from ..protocol.errors import ContentTooLarge, InvalidRequest, UnsupportedMediaType
 from ..protocol.forms import Fields, TooManyFields, parse_form
+from .exchange import Request
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -18,11 +16,11 @@ def read_parameters(request: Request) -> Fields:
 
     :raises Refusal: they cannot be read.
     """
-    parameters = parse_form(request.query_string)
+    parameters = parse_form(request.query)
     if request.method != "QUERY":
         return parameters
-    body = _read_body(request)
-    if body and request.mimetype != FORM:
+    body = request.read_body()
+    if body and not _is_form(request):
         raise UnsupportedMediaType(f"the Content-Type must be {FORM}")
     return parameters + parse_form(body)
 
@@ -32,21 +30,16 @@ def read_publication(request: Request) -> Fields:
 
     :raises Refusal: they cannot be read.
     """
-    if request.mimetype != FORM:
+    if not _is_form(request):
         raise InvalidRequest(f"the Content-Type must be {FORM}")
     try:
-        return parse_form(_read_body(request))
+        return parse_form(request.read_body())
     except TooManyFields as error:
         raise ContentTooLarge(str(error)) from error
 
 
-def _read_body(request: Request) -> bytes:
-    try:
-        return request.get_data()
-    except RequestEntityTooLarge as error:
-        raise ContentTooLarge(f"the body is larger than {request.max_content_length} bytes") from error
-    except (HTTPException, OSError, ValueError) as error:
-        raise InvalidRequest("the body ended early or is badly framed") from error
+def _is_form(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM
 
 
 def path_parts(request: Request, prefix: str, *, leading: int) -> list[str]:
@@ -57,8 +50,7 @@ def path_parts(request: Request, prefix: str, *, leading: int) -> list[str]:
 
     :param leading: how many parts without slashes stand before the topic.
     """
-    raw = str(request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or "")
-    _before, found, rest = raw.partition("?")[0].partition(prefix)
+    _before, found, rest = (request.raw_path or "").partition(prefix)
     if found:
         return rest.removesuffix("/").split("/")[1:]
     decoded = request.path[len(prefix) :].removesuffix("/").split("/")[1:]
@@ -66,13 +58,3 @@ def path_parts(request: Request, prefix: str, *, leading: int) -> list[str]:
     last = [topic.pop()] if len(topic) > 1 and topic[-1].startswith("urn:uuid:") else []
     middle = ["/".join(topic)] if topic else []
     return [quote(part, safe="") for part in (*first, *middle, *last)]
-
-
-def header_text(value: str | None) -> str | None:
-    """Return the text of a header that browsers write in UTF-8 and WSGI hands over as Latin-1."""
-    return value and value.encode("latin-1").decode("utf-8", "replace")
-
-
-def text_header(text: str) -> str:
-    """Return a text as the header from which :func:`header_text` reads it."""
-    return text.encode().decode("latin-1")

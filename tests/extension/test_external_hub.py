@@ -52,7 +52,7 @@ def test_one_update_may_go_to_another_hub_with_another_token(app: Flask, hub: Se
         )
         mercure.publish("/a", "x", jwt=token, hub_url=hub.url + HUB)
         assert stream.next().data == "x"
-    assert embedded.subscriptions()["lastEventID"] == "earliest"
+    assert embedded.last_event_id == "earliest"
 
 
 def test_a_sender_may_have_a_hub_of_its_own(app: Flask, hub: Server) -> None:

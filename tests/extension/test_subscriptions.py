@@ -17,7 +17,9 @@ def connect(app: Flask, mercure: MercureSSE, topic: str, **payload: object) -> S
     state = app.extensions["mercure_sse"]
     claims = state.claims(subscribe=[topic], payload=payload or None)
     rights = state.version.rights(claims, claims.get("exp"))
-    return Subscriber(state.hub, state.version.subscribe_request(state.version.url_query([topic]), None), rights)
+    return Subscriber(
+        state.hub, state.version.subscribe_request(state.version.url_query([topic]), None), rights
+    )
 
 
 def test_is_connected_when_a_payload_has_all_that_is_asked_for(app: Flask, mercure: MercureSSE) -> None:

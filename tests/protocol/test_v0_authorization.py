@@ -11,7 +11,7 @@ from flask_mercure_sse.protocol.errors import InvalidToken, Unauthorized
 from flask_mercure_sse.protocol.forms import Fields
 from flask_mercure_sse.protocol.keys import Unverified
 from flask_mercure_sse.protocol.rights import Rights
-from flask_mercure_sse.protocol.v0 import MAX_SELECTORS, MERCURE_0
+from flask_mercure_sse.protocol.v0 import MAX_SELECTORS, MERCURE_0, Mercure0
 
 NAMESPACED = "https://mercure.rocks/"
 
@@ -29,7 +29,7 @@ TOKEN = ".".join(["of-the-header"] * 3)
 
 
 def presented(authorization: str | None, query: Fields, cookies: dict[str, str]) -> str | None:
-    credentials = MERCURE_0.credentials(authorization, query, cookies, None)
+    credentials = MERCURE_0.credentials(authorization, query, cookies)
     return credentials and credentials.token
 
 
@@ -88,7 +88,9 @@ def test_bad_header_is_refused_whatever_the_query_and_cookie_hold(authorization:
 
 def test_cookie_may_have_another_name() -> None:
     """Mercure 0.x, Cookie."""
-    assert MERCURE_0.credentials(None, [], COOKIES, "other") == Credentials("of another cookie", True)
+    assert Mercure0(cookie_name="other").credentials(None, [], COOKIES) == Credentials(
+        "of another cookie", True
+    )
 
 
 def test_browsers_send_the_cookie_by_themselves_and_nothing_else() -> None:
@@ -98,7 +100,7 @@ def test_browsers_send_the_cookie_by_themselves_and_nothing_else() -> None:
         (None, QUERY, False),
         (None, [], True),
     ]:
-        credentials = MERCURE_0.credentials(authorization, query, COOKIES, None)
+        credentials = MERCURE_0.credentials(authorization, query, COOKIES)
         assert credentials is not None
         assert credentials.from_cookie == from_cookie
 

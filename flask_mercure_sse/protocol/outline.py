@@ -1,0 +1,23 @@
+"""The outline of a pattern: its path, part by part, for finding patterns without trying each.
+
+A topic is read in the same way, so that a pattern can match only where its outline fits. To fit is not to
+match: the pattern itself has the last word.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Outline(NamedTuple):
+    """What is known of the topics that a pattern matches.
+
+    :param parts: what stands between slashes, from the beginning; None for a part that may be anything.
+    :param is_open: whether any number of further parts may follow.
+    """
+
+    parts: tuple[str | None, ...]
+    is_open: bool = False
+
+
+ANYTHING = Outline((), is_open=True)

@@ -67,7 +67,7 @@ class AppState:
 
     instance: MercureSSE
     config: MercureConfig
-    version: ProtocolVersion
+    versions: Versions
     keys: Keys = field(repr=False)
     hub: Hub | None
     embedded: EmbeddedPublisher | None
@@ -75,6 +75,21 @@ class AppState:
     timeouts: Timeouts
     app_config: Mapping[str, Any] = field(repr=False)
     app: weakref.ref[Flask]
+
+    @property
+    def version(self) -> ProtocolVersion:
+        """The version of the protocol that the app speaks to the hub."""
+        return self.versions.newest
+
+    @property
+    def token_lifetime(self) -> float | None:
+        """Seconds for which the app's tokens are good, None for ever."""
+        return self.version.lifetime(self.config.token_lifetime)
+
+    @property
+    def cookie_names(self) -> list[str]:
+        """The names of all cookies that may hold a browser's token for the hub."""
+        return list(dict.fromkeys(name for version in self.versions for name in version.cookie_names))
 
     @property
     def type_is_topic(self) -> bool:
@@ -228,7 +243,7 @@ def build_state(app: Flask, instance: MercureSSE, config: MercureConfig) -> AppS
     return AppState(
         instance=instance,
         config=config,
-        version=versions.newest,
+        versions=versions,
         keys=keys,
         hub=hub,
         embedded=EmbeddedPublisher(hub) if hub else None,

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 from .protocol.errors import ConfigurationError
 from .protocol.hub_url import EXAMPLE, checked_hub_url
-from .protocol.keys import MAKE_A_KEY_ANYWHERE
+from .protocol.keys import ALGORITHMS, MAKE_A_KEY_ANYWHERE
 from .protocol.limits import Limits
 from .protocol.versions import PROTOCOLS, has_fixed_path
 from .server.cors import checked_origins
@@ -62,7 +62,7 @@ class MercureConfig:
     """Others whose tokens the embedded hub takes, in Mercure 1.0, and their keys."""
 
     token_lifetime: float | None = None
-    """Seconds for which the app's tokens are good; None: in Mercure 1.0 an hour, else no end."""
+    """Seconds for which the app's tokens are good; None: in Mercure 1.0 a day, else no end."""
 
     authz_cookie_name: str | None = None
     """Cookie in which browsers present their token; None: the one of the protocol's version."""
@@ -257,6 +257,8 @@ def _algorithms(value: object) -> tuple[str, ...]:
     algorithms = _names(value)
     if not algorithms:
         raise ValueError("has no entry; leave it out, or name the algorithms that tokens may have")
+    if unknown := [name for name in algorithms if name not in ALGORITHMS]:
+        raise ValueError(f"has {unknown[0]!r}, which is no algorithm; known are {', '.join(ALGORITHMS)}")
     return algorithms
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -52,11 +52,13 @@ class Granted:
     :param topics: None for all.
     :param payload: what subscription events show of the subscriber.
     :param token: a token that was made elsewhere, which nothing can be added to.
+    :param options: how the app set the cookie itself.
     """
 
     topics: list[str] | None = field(default_factory=list[str])
     payload: Any = None
     token: str | None = None
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def add(self, topics: list[str] | None, payload: Any, token: str | None) -> None:
         """Grant more.
@@ -119,7 +121,17 @@ def grant_with_response(
 
 
 def _set(mercure: MercureSSE, granted: Granted, response: Response) -> Any:
-    return mercure.set_authz_cookie(response, granted.topics, granted.token, granted.payload)
+    return mercure.set_authz_cookie(
+        response, granted.topics, granted.token, granted.payload, **granted.options
+    )
+
+
+def forget(response: Response, names: Iterable[str]) -> None:
+    """Take cookies off a response that it was given before."""
+    kept = [
+        cookie for cookie in response.headers.getlist("Set-Cookie") if cookie.partition("=")[0] not in names
+    ]
+    response.headers.setlist("Set-Cookie", kept)
 
 
 def overlay(base: Any, over: Any) -> Any:

@@ -71,7 +71,7 @@ def embed(app: Flask, front: HubFront) -> None:
         return front.respond(request.environ)
 
     blueprint = Blueprint("mercure_hub", __name__)
-    for rule in (HUB_PATH, API_PATH, f"{API_PATH}/<path:rest>", *front.metadata_paths):
+    for rule in (HUB_PATH, API_PATH, f"{API_PATH}/<path:rest>", *front.other_paths):
         # A topic in a path may begin with // once it is decoded.
         blueprint.add_url_rule(
             rule, "serve", serve, methods=METHODS, provide_automatic_options=False, merge_slashes=False

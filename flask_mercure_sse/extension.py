@@ -417,18 +417,24 @@ class MercureSSE:
         if granted is not None and not state.version.reads_query_token:
             # One cookie: what URLs of the page were granted goes into it as well.
             granted.add([] if jwt else selectors, payload, jwt)
+            granted.options = {"secure": secure, **options}
             selectors, payload = granted.topics, granted.payload
+            cookies.forget(response, state.cookie_names)
         token = jwt or self.create_subscription_jwt(selectors, payload)
         cookies.check_size(token)
         attributes = cookies.cookie_options(self.hub_base_url(), secure, options)
+        if jwt is None:  # of another token the end is not known
+            lifetime = state.token_lifetime
+            attributes.setdefault("max_age", None if lifetime is None else int(lifetime))
         response.set_cookie(state.cookie_name(secure=bool(attributes["secure"])), token, **attributes)
         return response
 
     def delete_authz_cookie(self, response: ResponseT, **options: Any) -> ResponseT:
-        """Take the token back from the browser, and return the response."""
-        attributes = cookies.cookie_options(self.hub_base_url(), None, options)
-        name = self._state().cookie_name(secure=bool(attributes["secure"]))
-        response.delete_cookie(name, **attributes)
+        """Take every token back that the browser may have for the hub, and return the response."""
+        for name in self._state().cookie_names:
+            # With this prefix browsers heed nothing that is not for https.
+            secure = True if name.startswith("__Secure-") else None
+            response.delete_cookie(name, **cookies.cookie_options(self.hub_base_url(), secure, options))
         return response
 
     def add_link(

@@ -13,6 +13,9 @@ from ..protocol.version import ProtocolVersion
 from .forks import renew_in_children
 
 REMEMBERED_TOKENS = 4096
+"""Tokens that are remembered; one counts more for each pattern in it, which takes memory."""
+
+PATTERN_WEIGHT = 16
 
 
 @runtime_checkable
@@ -41,6 +44,7 @@ class Authority:
     def __init__(self, keys: Mapping[str | None, KeySource]) -> None:
         self._keys = keys
         self._verified: dict[tuple[str, str], _Verified] = {}
+        self._weight = 0
         self._lock = threading.Lock()
         renew_in_children(self)
 
@@ -81,6 +85,15 @@ class Authority:
 
     def _remember(self, key: tuple[str, str], verified: _Verified) -> None:
         with self._lock:
+            self._weight += _weight(verified.rights)
+            if replaced := self._verified.pop(key, None):
+                self._weight -= _weight(replaced.rights)
             self._verified[key] = verified
-            if len(self._verified) > REMEMBERED_TOKENS:
-                del self._verified[next(iter(self._verified))]
+            while self._weight > REMEMBERED_TOKENS and len(self._verified) > 1:
+                oldest = self._verified.pop(next(iter(self._verified)))
+                self._weight -= _weight(oldest.rights)
+
+
+def _weight(rights: Rights) -> int:
+    patterns = sum(selector.pattern is not None for selector in (*rights.publish, *rights.subscribe))
+    return 1 + PATTERN_WEIGHT * patterns

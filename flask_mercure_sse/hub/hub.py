@@ -14,7 +14,7 @@ from typing import Any
 from ..protocol.errors import Forbidden, NotFound, Unauthorized
 from ..protocol.ids import new_urn
 from ..protocol.rights import ANONYMOUS, Rights
-from ..protocol.selectors import any_matches
+from ..protocol.selectors import Selector, any_matches
 from ..protocol.subscriptions import ALL, Subscription, SubscriptionFilter
 from ..protocol.update import Update
 from ..protocol.version import ProtocolVersion, SubscribeRequest
@@ -23,7 +23,7 @@ from .forks import renew_in_children
 from .frame import Frame
 from .history import History
 from .router import Router
-from .subscriber import Deliver, Subscriber, subscriptions_of
+from .subscriber import Deliver, Group, Subscriber, subscriptions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +155,22 @@ class Hub:
         """
         if not self.tells_subscriptions:
             raise NotFound("subscriptions are off")
+
         with self._lock:
-            found = [
-                subscription
-                for one in self._router
-                for subscription in one.subscriptions
-                if wanted.admits(subscription) and subscription.selector.match_type in version.match_types
+            # What is told of them is made outside the lock: there may be many.
+            tellable = [
+                (selectors, list(group.members))
+                for group in self._router.groups
+                if (selectors := _told(group, version, wanted))
             ]
             last_event_id = self._history.last_event_id
+        found = [
+            subscription
+            for selectors, members in tellable
+            for one in members
+            if wanted.subscriber in (None, one.id)
+            for subscription in subscriptions_of(selectors, one.rights, one.id)
+        ]
         if not wanted.is_single:
             return version.subscriptions_document(wanted, found, last_event_id), last_event_id
         if not found:
@@ -212,6 +220,15 @@ class Hub:
             frame = Frame(update)
             for group in groups:
                 group.deliver(frame)
+
+
+def _told(group: Group, version: ProtocolVersion, wanted: SubscriptionFilter) -> tuple[Selector, ...]:
+    """Return the selectors of a group that a version tells and that are wanted."""
+    return tuple(
+        selector
+        for selector in group.selectors
+        if selector.match_type in version.match_types and wanted.admits(selector)
+    )
 
 
 _SubscriptionEvent = tuple[ProtocolVersion, Update]

@@ -7,7 +7,7 @@ looked up among those alone who are granted something, so that strangers cost th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ..protocol.rights import Rights
 from ..protocol.selectors import EXACT
@@ -37,8 +37,13 @@ class Router:
     def __contains__(self, subscriber: Subscriber) -> bool:
         return subscriber in subscriber.group.members
 
+    @property
+    def groups(self) -> Collection[Group]:
+        """The groups that there are."""
+        return self._groups.values()
+
     def __iter__(self) -> Iterator[Subscriber]:
-        for group in self._groups.values():
+        for group in self.groups:
             yield from group.members
 
     def add(self, request: SubscribeRequest, rights: Rights, deliver: Deliver | None, id: str) -> Subscriber:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
 
@@ -19,7 +19,7 @@ class Credentials:
     :param from_cookie: whether the browser sent it by itself, so that another site's page may be behind it.
     """
 
-    token: str
+    token: str = field(repr=False)
     from_cookie: bool = False
 
 

@@ -160,6 +160,15 @@ def read_token(token: str) -> Unverified:
     return Unverified(_checked_header(_json_object(header, "header")), _json_object(claims, "payload"))
 
 
+def declared_type(token: str) -> object:
+    """Return a token's ``typ``, however broken the rest of it is; None where it has none."""
+    try:
+        header: object = json.loads(_decoded(token[:MAX_TOKEN_LENGTH].partition(".")[0]))
+    except (InvalidToken, ValueError, RecursionError):
+        return None
+    return cast("dict[str, object]", header).get("typ") if isinstance(header, dict) else None
+
+
 def verify(token: str, keys: Iterable[Key]) -> Mapping[str, Any]:
     """Return the claims of a token that one of the keys has signed (`Mercure 1.0, Token Validation`).
 

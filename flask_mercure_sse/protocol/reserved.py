@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterator
-from urllib.parse import unquote
+from functools import lru_cache
+from urllib.parse import quote, unquote
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _SPECIAL_SCHEMES = {"http", "https", "ws", "wss", "ftp", "file"}
+_KEPT = string.punctuation
 _ABSOLUTE = ("/", "http://", "https://")
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
 _ENCODED = re.compile("%[0-9A-Fa-f]{2}")
@@ -20,12 +22,21 @@ _ENCODED = re.compile("%[0-9A-Fa-f]{2}")
 
 def is_reserved(topic: str, hub_path: str) -> bool:
     """Tell whether `topic` lies at or below `hub_path`, on any scheme and any host."""
-    if topic.startswith(_ABSOLUTE) and "%" not in topic and hub_path.rpartition("/")[2] not in topic:
+    hub_path, last_part = _canonical(hub_path)
+    plain = topic.isascii() and "%" not in topic
+    if plain and topic.startswith(_ABSOLUTE) and last_part not in topic:
         return False  # as nearly all are: without its last part no path leads to the hub
     return any(
         path == hub_path or path.startswith(f"{hub_path}/")
         for path in _resolved_paths(topic.strip(" "), hub_path)
     )
+
+
+@lru_cache(maxsize=64)
+def _canonical(hub_path: str) -> tuple[str, str]:
+    """Return the hub's path as topics' paths are compared with it, and its last part."""
+    path = _normal(hub_path)
+    return path, path.rpartition("/")[2]
 
 
 def _resolved_paths(reference: str, hub_path: str) -> Iterator[str]:
@@ -49,6 +60,8 @@ def _resolved_paths(reference: str, hub_path: str) -> Iterator[str]:
     if reference.startswith("/"):
         if not reference.startswith("//"):
             yield _normal(reference)
+    elif scheme and scheme[1].lower() == "file":
+        yield _normal(f"/{reference}")  # relative to no file
     elif special:
         # Relative, where the scheme is the hub's own or none is given.
         yield _normal(f"{hub_path.rpartition('/')[0]}/{reference}") if reference else hub_path
@@ -62,6 +75,7 @@ def _after_host(rest: str) -> str:
 def _normal(path: str) -> str:
     """Decode the unreserved characters of a path once and remove its dot segments."""
     segments: list[str] = []
+    path = quote(path, safe=_KEPT, errors="replace")
     for segment in _ENCODED.sub(_decode_unreserved, path).split("/")[1:]:
         if segment == "..":
             segments = segments[:-1]
@@ -72,4 +86,4 @@ def _normal(path: str) -> str:
 
 def _decode_unreserved(found: re.Match[str]) -> str:
     character = unquote(found[0])
-    return character if character in _UNRESERVED else found[0]
+    return character if character in _UNRESERVED else found[0].upper()

@@ -40,13 +40,9 @@ class SubscriptionFilter:
         """Whether it names one subscription."""
         return self.subscriber is not None
 
-    def admits(self, subscription: Subscription) -> bool:
-        """Tell whether a subscription is among them."""
-        return (
-            self.match_type in (None, subscription.selector.match_type)
-            and self.text in (None, subscription.selector.text)
-            and self.subscriber in (None, subscription.subscriber)
-        )
+    def admits(self, selector: Selector) -> bool:
+        """Tell whether subscriptions with a selector are among them."""
+        return self.match_type in (None, selector.match_type) and self.text in (None, selector.text)
 
 
 ALL = SubscriptionFilter()

@@ -13,6 +13,11 @@ def is_plain(text: object) -> bool:
     return isinstance(text, str) and text.isascii() and text.isprintable()
 
 
+def shown(text: str) -> str:
+    """Return a text as a message shows it: on one line, and not longer than a message should be."""
+    return repr(text) if len(text) <= 80 else f"{text[:80]!r}..."
+
+
 def text_problem(text: str) -> str | None:
     """Say why `text` is not clean text, None when it is.
 

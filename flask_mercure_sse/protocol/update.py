@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 
 from .errors import InvalidUpdate
 from .ids import new_urn
-from .text import is_plain, text_problem
+from .text import is_plain, shown, text_problem
 
 EARLIEST = "earliest"
 """The reserved event id that asks for the whole history (`Mercure, Reconciliation`)."""
 
 MAX_RETRY = 2**63 - 1
+
+MAX_ID_LENGTH = 1024
+"""Characters of an event id: it comes back in a header, and servers refuse headers that are long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Update:
                 _check_topic(topic)
         if not (isinstance(self.data, str) and self.data.isascii()):  # pyright: ignore[reportUnnecessaryIsInstance]
             _check_data(self.data)
-        if not is_plain(self.id) or self.id[:1] in ("", "#", "e"):
+        if not is_plain(self.id) or self.id[:1] in ("", "#", "e") or len(self.id) > MAX_ID_LENGTH:
             _check_id(self.id)
         if self.type is not None:
             _check_type(self.type)
@@ -67,7 +70,7 @@ def _check_topic(topic: object) -> None:
     if not topic:
         raise InvalidUpdate("topic", "is empty; give the URL or name of what changed")
     if problem := text_problem(topic):
-        raise InvalidUpdate("topic", f"{topic!r} {problem}")
+        raise InvalidUpdate("topic", f"{shown(topic)} {problem}")
 
 
 def _check_data(data: object) -> None:
@@ -83,7 +86,9 @@ def _check_id(event_id: object) -> None:
     if not isinstance(event_id, str) or not event_id:
         raise InvalidUpdate("id", f"{event_id!r} is not a text; leave it out and the hub makes one")
     if problem := text_problem(event_id):
-        raise InvalidUpdate("id", f"{event_id!r} {problem}")
+        raise InvalidUpdate("id", f"{shown(event_id)} {problem}")
+    if len(event_id) > MAX_ID_LENGTH:
+        raise InvalidUpdate("id", f"{shown(event_id)} is longer than {MAX_ID_LENGTH} characters")
     if event_id.startswith("#") or event_id == EARLIEST:
         raise InvalidUpdate("id", f"{event_id!r} is reserved; ids neither start with '#' nor are 'earliest'")
 
@@ -94,7 +99,7 @@ def _check_type(name: object) -> None:
     if not name:
         raise InvalidUpdate("type", "is empty; leave it out for an event without a name")
     if problem := text_problem(name):
-        raise InvalidUpdate("type", f"{name!r} {problem}")
+        raise InvalidUpdate("type", f"{shown(name)} {problem}")
 
 
 def _check_retry(retry: object) -> None:

@@ -89,6 +89,11 @@ class UriTemplate:
                 return False
         return state.accepting
 
+    @property
+    def size(self) -> int:
+        """At how many places of the template a topic may be, after the literal text that it begins with."""
+        return len(self._edges)
+
     def parts_of(self, topic: str) -> list[str]:
         """Return the parts of a topic as outlines of templates have them."""
         return topic.split("/")

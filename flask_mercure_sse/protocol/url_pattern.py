@@ -22,13 +22,13 @@ import re
 import string
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from itertools import chain
-from typing import NamedTuple, Protocol, cast
+from itertools import chain, compress
+from typing import Any, NamedTuple, Protocol, cast
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 from . import uri_template
-from .outline import ANYTHING, Outline
+from .outline import Outline
 
 MAX_SIZE = 4096
 """Of what is compiled, in characters; what takes longer than a character counts more."""
@@ -36,7 +36,7 @@ MAX_STATES = 256
 """States that topics can lead to, in all parts of a URL; the library needs up to 1 kB for each."""
 MAX_WIDTH = 64
 """Places in the pattern at which a topic can be at once."""
-MAX_WORK = 5000
+MAX_WORK = 12_000
 """Steps to find the states and the width."""
 MAX_DEPTH = 10
 """Groups within groups of a regular expression."""
@@ -85,10 +85,13 @@ def is_available() -> bool:
 class UrlPattern:
     """A URL pattern and the hub's URL to which it is relative; make one with :func:`compile_pattern`."""
 
-    __slots__ = ("__weakref__", "_base", "_library", "_longest", "text")
+    __slots__ = ("__weakref__", "_base", "_library", "_longest", "outline", "size", "text")
 
-    def __init__(self, text: str, base: str, library: _Library, longest: int) -> None:
+    def __init__(self, text: str, base: str, library: _Library, longest: int, size: int) -> None:
         self.text: str = text
+        self.size: int = size
+        """What it cost to compile, in characters."""
+        self.outline: Outline = _outline(cast(str, getattr(library, "pathname")))  # noqa: B009 - untyped
         self._base = base
         self._library = library
         self._longest = longest
@@ -96,14 +99,10 @@ class UrlPattern:
     def __repr__(self) -> str:
         return f"<UrlPattern {self.text!r}>"
 
-    @property
-    def outline(self) -> Outline:
-        """What is known of the topics that it matches."""
-        return ANYTHING
-
     def parts_of(self, topic: str) -> list[str]:
-        """Return the parts of a topic as outlines of URL patterns have them."""
-        return []
+        """Return the parts of a topic as outlines of URL patterns have them: those of its URL's path."""
+        found = None if len(topic) > MAX_TOPIC else _any_url(topic, self._base)
+        return found.split("/") if found else []
 
     def matches(self, topic: str) -> bool:
         """Tell whether `topic`, relative to the hub's URL, matches; what is no URL never does."""
@@ -145,13 +144,44 @@ def _known(text: str, base: str) -> UrlPattern | None:
 
 
 def _compile(text: str, base: str) -> UrlPattern:
-    library = _library()(_rewritten(text), base)
+    rewritten, size = _rewritten(text)
+    library = _library()(rewritten, base)
     survey = _Survey()
     for name in _PARTS:
         part = cast(str, getattr(library, name))
         if part != "*" and _HAS_SYNTAX.search(part):
             survey.add(_parse(part, _DELIMITERS.get(name, "")))
-    return UrlPattern(text, base, library, min(MAX_TOPIC, MAX_EFFORT // survey.width))
+    return UrlPattern(text, base, library, min(MAX_TOPIC, MAX_EFFORT // survey.width), size)
+
+
+def _outline(path: str) -> Outline:
+    """Return the outline of a pattern's path: up to the first part that may have a slash, or be optional."""
+    parts: list[str | None] = []
+    for part in path.split("/"):
+        if _NAMED_PART.fullmatch(part):
+            parts.append(None)
+        elif _HAS_SYNTAX.search(part) or "\\" in part:
+            return Outline(tuple(parts), is_open=True)
+        else:
+            parts.append(part)
+    return Outline(tuple(parts))
+
+
+_NAMED_PART = re.compile(r":[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _any_url(topic: str, base: str) -> str | None:
+    """Return the path of a topic's URL, None where it is none."""
+    try:
+        found = _everything()(topic, base)
+    except Exception:
+        return None  # it has a lone surrogate
+    return found["pathname"]["input"] if found else None
+
+
+@lru_cache(maxsize=1)
+def _everything() -> Callable[[str, str], Any]:
+    return cast("Any", _library())({}).exec
 
 
 def _encoded_size(text: str) -> int:
@@ -354,8 +384,8 @@ _SET_CHARACTER_SIZE = 4
 _WILDCARDS = {"(.*)", "([^/]+?)", "([^\\.]+?)", "(.+?)"}
 
 
-def _rewritten(text: str) -> str:
-    """Write a pattern with ASCII sets; refuse it when it takes long to compile."""
+def _rewritten(text: str) -> tuple[str, int]:
+    """Write a pattern with ASCII sets, and count its size; refuse it when it takes long to compile."""
     if len(text) > MAX_SIZE:
         raise _Refused
     size = 0
@@ -371,7 +401,7 @@ def _rewritten(text: str) -> str:
         written.append(given if given in _WILDCARDS else with_sets)
         if size > MAX_SIZE:
             raise _Refused
-    return "".join(written)
+    return "".join(written), size
 
 
 def _positions(node: _Node) -> int:
@@ -453,9 +483,9 @@ def _repeated(
 class _Survey:
     """Where topics can lead in a pattern.
 
-    An automaton as the library has it: some places read a character and lead to one other place, the others
-    lead to several, the preferred one first. The library turns it, as topics need it, into one whose states
-    are the places at which a topic can be at once.
+    An automaton as the library has it: some places read a character and lead to one other, the others read
+    nothing and lead to several, the preferred one first. The library makes of it, as topics need it, another
+    whose states are the places at which a topic can be at once.
     """
 
     __slots__ = ("_closures", "_leads", "_reads", "_work", "states", "width")
@@ -507,23 +537,24 @@ class _Survey:
             loop = self._place(0, ())
             first = self._build(part, loop)
             self._leads[loop] = (then, first) if lazy else (first, then)
-            then = first if least else loop
+            then = first if least else self._place(0, self._leads[loop])
             least -= 1
-        for _ in range((most or 0) - least):
-            first = self._build(part, then)
-            then = self._place(0, (end, first) if lazy else (first, end))
+        else:
+            for _ in range(most - least):
+                first = self._build(part, then)
+                then = self._place(0, (end, first) if lazy else (first, end))
         for _ in range(least):
             then = self._build(part, then)
         return then
 
     def _reached(self, places: tuple[int, ...]) -> tuple[int, ...]:
-        """Give the places that are reached without a character, those that read one, in order."""
+        """Give the places that are reached from some: those that read a character, and the end, in order."""
         reached = dict.fromkeys(chain.from_iterable(map(self._closure, places)))
         self._work += len(reached)
         self.width = max(self.width, len(reached))
         if self.width > MAX_WIDTH or self._work > MAX_WORK:
             raise _Refused
-        return tuple(place for place in reached if self._reads[place])
+        return tuple(place for place in reached if self._reads[place] or not self._leads[place])
 
     def _closure(self, place: int) -> tuple[int, ...]:
         closure = self._closures.get(place)
@@ -531,30 +562,35 @@ class _Survey:
             seen: dict[int, None] = {}
             waiting = [place]
             while waiting and len(seen) <= MAX_WIDTH:
-                place_now = waiting.pop()
-                if place_now not in seen:
-                    seen[place_now] = None
-                    if not self._reads[place_now]:
-                        waiting.extend(reversed(self._leads[place_now]))
+                reached = waiting.pop()
+                if reached not in seen:
+                    seen[reached] = None
+                    if not self._reads[reached]:
+                        waiting.extend(reversed(self._leads[reached]))
             closure = self._closures[place] = tuple(seen)
             self._work += len(closure)
         return closure
 
     def _following(self, state: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
         """Yield the states to which one character leads."""
-        alternatives: list[tuple[int, tuple[int, ...]]] = [(_ANY, ())]
-        for place in state:
-            reads, leads = self._reads[place], self._leads[place]
-            split: list[tuple[int, tuple[int, ...]]] = []
-            for characters, targets in alternatives:
-                if read := characters & reads:
-                    split.append((read, targets + leads))
-                if others := characters & ~reads:
-                    split.append((others, targets))
-            alternatives = split
-            self._work += len(split)
-        for targets in {targets for _, targets in alternatives if targets}:
-            yield self._reached(targets)
+        reads = [self._reads[place] for place in state]
+        leads = [self._leads[place] for place in state]
+        followings: set[tuple[int, ...]] = set()
+        for characters in _apart(frozenset(reads)):
+            self._work += len(state)
+            followings.add(tuple(chain(*compress(leads, map(characters.__and__, reads)))))
+        for following in followings:
+            if following:
+                yield self._reached(following)
+
+
+@lru_cache(maxsize=1024)
+def _apart(sets: frozenset[int]) -> list[int]:
+    """Split all characters by whether they are in each of some sets."""
+    alike = [_ANY]
+    for some in sets:
+        alike = [part for group in alike for part in (group & some, group & ~some) if part]
+    return alike
 
 
 # URI templates, as the protocol had them before, say the same in another notation.

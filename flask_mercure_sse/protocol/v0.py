@@ -14,6 +14,7 @@ from .errors import (
     Forbidden,
     InvalidRequest,
     InvalidToken,
+    InvalidUpdate,
     NotFound,
     Refusal,
     Unauthorized,
@@ -27,6 +28,7 @@ from .reserved import is_reserved
 from .rights import Claims, Rights
 from .selectors import EVERYTHING, EXACT, TEMPLATE, Selector, match_exact, match_urlpattern, template_selector
 from .subscriptions import Subscription, SubscriptionFilter, encode_part
+from .text import shown
 from .update import Update
 from .uri_template import UriTemplate
 from .version import HUB_PATH, SubscribeRequest
@@ -41,6 +43,9 @@ MAX_SELECTORS = 1000
 
 MAX_EXPRESSIONS = 64
 """Expressions of one URI template that a client may send."""
+
+MAX_TEMPLATE_SIZE = 128
+"""Places of one URI template that a client may send: a topic may be at all of them at once."""
 
 
 class Mercure0:
@@ -84,6 +89,10 @@ class Mercure0:
             raise InvalidRequest(f'more than {MAX_PATTERNS} parameters "topic" are URI templates')
         if any(template.expressions > MAX_EXPRESSIONS for template in templates):
             raise InvalidRequest(f'a parameter "topic" has more than {MAX_EXPRESSIONS} expressions')
+        if any(template.size > MAX_TEMPLATE_SIZE for template in templates):
+            raise InvalidRequest(
+                f'a parameter "topic" has over {MAX_TEMPLATE_SIZE} characters behind a brace'
+            )
         return SubscribeRequest(
             version=self,
             selectors=distinct(selectors),
@@ -99,12 +108,19 @@ class Mercure0:
         return update
 
     def check(self, update: Update) -> None:
-        pass  # what every update keeps to is all
+        for topic in update.topics:
+            # A name without a slash is below no path, even if a URL resolves it to the hub's.
+            if "/" in topic and is_reserved(topic, HUB_PATH):
+                raise InvalidUpdate("topic", f"{shown(topic)} is the hub's own; publish outside {HUB_PATH}")
 
     # Authorization
 
     def cookie_name(self, *, secure: bool) -> str:
         return self._cookie_name
+
+    @property
+    def cookie_names(self) -> Sequence[str]:
+        return [self._cookie_name]
 
     def claims(
         self,
@@ -140,12 +156,12 @@ class Mercure0:
         in_cookie = cookies.get(self._cookie_name)
         return None if in_cookie is None else Credentials(in_cookie, from_cookie=True)
 
-    def is_own(self, token: Unverified) -> bool:
+    def is_own(self, declared_type: object) -> bool:
         # Nothing else about the header is read; but a token of Mercure 1.0 must be judged by its own rules.
-        return not is_access_token(token)
+        return not is_access_token(declared_type)
 
     def issuer(self, token: Unverified) -> str | None:
-        if not self.is_own(token):
+        if not self.is_own(token.header.get("typ")):
             raise InvalidToken("an access token of Mercure 1.0 says nothing in Mercure 0.x")
         return None
 
@@ -211,6 +227,9 @@ class Mercure0:
             "subscriptions": [_described(subscription, active=True) for subscription in subscriptions],
         }
 
+    def lifetime(self, wanted: float | None) -> float | None:
+        return wanted
+
     def link_target(self, root: str) -> str:
         return root + HUB_PATH
 
@@ -221,10 +240,9 @@ class Mercure0:
         return list(document["subscriptions"])
 
 
-def is_access_token(token: Unverified) -> bool:
-    """Tell whether a token says that it is an OAuth access token (`RFC 9068, Header`)."""
-    declared = token.header.get("typ")
-    return isinstance(declared, str) and declared.lower() in ("at+jwt", "application/at+jwt")
+def is_access_token(declared_type: object) -> bool:
+    """Tell whether a token's ``typ`` is that of an OAuth access token (`RFC 9068, Header`)."""
+    return isinstance(declared_type, str) and declared_type.lower() in ("at+jwt", "application/at+jwt")
 
 
 def _selector_text(topic: str) -> str:

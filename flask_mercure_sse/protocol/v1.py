@@ -21,17 +21,17 @@ from .errors import (
 )
 from .forms import Fields, first
 from .ids import new_urn
-from .keys import Unverified
-from .limits import MAX_PATTERNS, MAX_SELECTOR_LENGTH, Limits
+from .keys import Unverified, declared_type
+from .limits import MAX_SELECTOR_LENGTH, Limits
 from .parameters import distinct, distinct_texts
 from .publishing import read_update
 from .reserved import is_reserved
 from .rights import Claims, Rights
 from .selectors import EVERYTHING, EXACT, URL_PATTERN, Selector, match_exact, match_urlpattern
 from .subscriptions import Subscription, SubscriptionFilter, encode_part
-from .text import text_problem
+from .text import shown, text_problem
 from .update import Update
-from .url_pattern import compile_pattern, pattern_of_template
+from .url_pattern import UrlPattern, compile_pattern, pattern_of_template
 from .v0 import is_access_token
 from .version import HUB_PATH, SubscribeRequest
 
@@ -53,10 +53,13 @@ NO_MATCHER = "match, match_exact or match_urlpattern"
 MAX_SELECTORS = 100
 """Selectors of one subscriber."""
 
+MAX_PATTERNS_SIZE = 16384
+"""Size of all URL patterns of one request: they are compiled while others wait."""
+
 MAX_DETAILS = 100
 """Authorization details of one token, and topics of all of them together."""
 
-DEFAULT_LIFETIME = 3600.0
+DEFAULT_LIFETIME = 24 * 3600.0
 """Seconds for which a token is good, where nobody says otherwise."""
 
 
@@ -127,14 +130,18 @@ class Mercure1:
         matchers = distinct_texts(
             [field for field in parameters if field[0] in PARAMETERS], NO_MATCHER, self._max_selectors
         )
-        if sum(PARAMETERS[name] == URL_PATTERN for name, _text in matchers) > MAX_PATTERNS:
-            raise InvalidRequest(f'more than {MAX_PATTERNS} parameters "match_urlpattern"')
         selectors: list[Selector] = []
+        size = 0
         for name, text in matchers:
             try:
-                selectors.append(self._selector(PARAMETERS[name], text))
+                selector = self._selector(PARAMETERS[name], text)
             except ValueError as error:
                 raise InvalidRequest(f'the parameter "{name}" {error}') from error
+            if isinstance(selector.pattern, UrlPattern):
+                size += selector.pattern.size
+            if size > MAX_PATTERNS_SIZE:
+                raise InvalidRequest('the parameters "match_urlpattern" cost too much together')
+            selectors.append(selector)
         given = first(parameters, "last_event_id")
         return SubscribeRequest(
             version=self,
@@ -163,7 +170,9 @@ class Mercure1:
             if topic == EVERYTHING:
                 raise InvalidUpdate("topic", "is '*', which selects every topic and is none")
             if is_reserved(topic, self.hub_path):
-                raise InvalidUpdate("topic", f"{topic!r} is the hub's own; publish outside {self.hub_path}")
+                raise InvalidUpdate(
+                    "topic", f"{shown(topic)} is the hub's own; publish outside {self.hub_path}"
+                )
         if update.type == EVENT_TYPE:
             raise InvalidUpdate("type", f"{EVENT_TYPE!r} is the hub's own; choose another name")
 
@@ -171,6 +180,12 @@ class Mercure1:
 
     def cookie_name(self, *, secure: bool) -> str:
         return self._cookie_name or (SECURE_COOKIE if secure else PLAIN_COOKIE)
+
+    @property
+    def cookie_names(self) -> Sequence[str]:
+        # The usual names count beside another one: a hub may get it while pages with cookies are open.
+        names = [self._cookie_name, SECURE_COOKIE] if self._cookie_name else [SECURE_COOKIE]
+        return names if self._is_secure else [*names, PLAIN_COOKIE]
 
     def claims(
         self,
@@ -193,7 +208,7 @@ class Mercure1:
             "sub": self._issuer,
             "client_id": self._issuer,
             "iat": int(now),
-            "exp": int(now + (DEFAULT_LIFETIME if lifetime is None else lifetime)),
+            "exp": int(now + (self.lifetime(lifetime) or 0)),
             "jti": new_urn(),
             "authorization_details": details,
         }
@@ -211,18 +226,17 @@ class Mercure1:
             if token is None:
                 raise InvalidCredentials("the Authorization header holds no bearer token")
             return Credentials(token)
-        # The usual names count beside another one: a hub may get it while pages with cookies are open.
-        names = [self._cookie_name, SECURE_COOKIE] if self._cookie_name else [SECURE_COOKIE]
-        if not self._is_secure:
-            names.append(PLAIN_COOKIE)
-        found = next((cookies[name] for name in names if name in cookies), None)
+        given = [cookies[name] for name in self.cookie_names if name in cookies]
+        # Under a name that both versions had, the other's token may be left.
+        own = (token for token in given if self.is_own(declared_type(token)))
+        found = next(own, given[0] if given else None)
         return None if found is None else Credentials(found, from_cookie=True)
 
-    def is_own(self, token: Unverified) -> bool:
-        return is_access_token(token)
+    def is_own(self, declared_type: object) -> bool:
+        return is_access_token(declared_type)
 
     def issuer(self, token: Unverified) -> str | None:
-        if not self.is_own(token):
+        if not self.is_own(token.header.get("typ")):
             raise InvalidToken("the token's header does not say typ at+jwt")
         issuer: object = token.claims.get("iss")
         if not isinstance(issuer, str):
@@ -345,6 +359,9 @@ class Mercure1:
             "subscriptions": [self._described(subscription, active=True) for subscription in subscriptions],
         }
 
+    def lifetime(self, wanted: float | None) -> float | None:
+        return DEFAULT_LIFETIME if wanted is None else wanted
+
     def link_target(self, root: str) -> str:
         return self._url if self._is_known else root + HUB_PATH
 
@@ -399,6 +416,8 @@ def _detail(action: str, topics: Sequence[str], payload: object = None) -> dict[
         return detail
     if not isinstance(payload, dict):
         raise ConfigurationError("payload: Mercure 1.0 takes a dictionary; give one")
+    # The payload is found by the matcher's text, which a pattern need not match (`Mercure 1.0, Payloads`).
+    matchers += [{"match": matcher["match"]} for matcher in matchers if "match_type" in matcher]
     return {**detail, "payload": payload}
 
 

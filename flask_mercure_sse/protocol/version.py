@@ -105,6 +105,18 @@ class ProtocolVersion(Protocol):
         """
         ...
 
+    @property
+    def cookie_names(self) -> Sequence[str]:
+        """The names of all cookies in which a token is looked for."""
+        ...
+
+    def lifetime(self, wanted: float | None) -> float | None:
+        """Return how long a token is good, in seconds; None for ever.
+
+        :param wanted: as the app sets it, None where it does not.
+        """
+        ...
+
     def claims(
         self,
         *,
@@ -135,8 +147,8 @@ class ProtocolVersion(Protocol):
         """
         ...
 
-    def is_own(self, token: Unverified) -> bool:
-        """Tell whether a token says that it is one of this version."""
+    def is_own(self, declared_type: object) -> bool:
+        """Tell whether a token is one of this version, by its ``typ``."""
         ...
 
     def issuer(self, token: Unverified) -> str | None:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from . import url_pattern
 from .errors import ConfigurationError, InvalidRequest, Refusal
 from .forms import Fields
-from .keys import read_token
+from .keys import declared_type
 from .limits import Limits
+from .update import Update
 from .v0 import Mercure0
 from .v1 import Mercure1
 from .version import ProtocolVersion
@@ -45,6 +46,14 @@ class Versions:
         """The version that an app speaks to the hub."""
         return self._versions[-1]
 
+    def check(self, update: Update) -> None:
+        """Check an update by the rules of all versions: it goes to the subscribers of all of them.
+
+        :raises InvalidUpdate: one of them refuses it.
+        """
+        for version in self._versions:
+            version.check(update)
+
     def of_parameters(self, parameters: Fields) -> ProtocolVersion:
         """Return the version that a subscribe request's parameters belong to.
 
@@ -72,7 +81,7 @@ class Versions:
         for version in reversed(self._versions):
             try:
                 credentials = version.credentials(authorization, query, cookies)
-                if credentials and version.is_own(read_token(credentials.token)):
+                if credentials and version.is_own(declared_type(credentials.token)):
                     return version
             except Refusal:
                 continue

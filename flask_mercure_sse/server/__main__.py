@@ -16,7 +16,8 @@ from typing import Any  # noqa: E402
 
 import click  # noqa: E402
 import gevent  # noqa: E402
-from gevent.pywsgi import WSGIHandler, WSGIServer  # noqa: E402
+from gevent import socket  # noqa: E402
+from gevent.event import Event  # noqa: E402
 
 from ..hub.authority import Authority  # noqa: E402
 from ..hub.hub import Hub  # noqa: E402
@@ -37,7 +38,7 @@ from .issuers import (  # noqa: E402
     key_source,
     read_issuers,
 )
-from .wsgi import HubFront  # noqa: E402
+from .standalone import Standalone  # noqa: E402
 
 STOP_TIMEOUT = 1
 """Seconds that open connections get to end when the hub is told to stop."""
@@ -48,13 +49,6 @@ SUBSCRIBER_VARIABLES = ["MERCURE_SUBSCRIBER_SECRET_KEY", "MERCURE_SUBSCRIBER_JWT
 
 
 _LIMITS = Limits()
-
-
-class Handler(WSGIHandler):
-    """pywsgi's handler, with the raw request target: an encoded slash in a topic must stay one."""
-
-    def get_environ(self) -> dict[str, Any]:
-        return {**super().get_environ(), "REQUEST_URI": self.path}
 
 
 class Checked(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] - older ones take none
@@ -108,22 +102,28 @@ def main(host: str, port: int, debug: bool, **options: Any) -> None:
     that the first try works.
     """
     logging.basicConfig(level=logging.INFO if debug else logging.WARNING)
-    listener = WSGIServer((host, port), None, handler_class=Handler, log=None)
-    listener.init_socket()
-    port = int(listener.server_port or 0)  # known from now on
+    listener = socket.create_server((host, port), family=_family(host), backlog=1024)
+    listener.setblocking(False)
+    port = listener.getsockname()[1]  # known from now on
     url = _public_url(options["public_url"], options["protocol"])
     try:
         settings = Settings(host, port, url, options)
-        listener.application = settings.front()
+        standalone = settings.standalone(listener)
     except ConfigurationError as error:
         raise click.UsageError(str(error)) from error
-    listener.start()
+    standalone.start()
     click.echo(f"Hub: {url or _own_url(host, port)}")
     for line in settings.lines():
         click.echo(line)
+    stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        gevent.signal_handler(number, listener.stop, STOP_TIMEOUT)
-    listener.serve_forever(stop_timeout=STOP_TIMEOUT)
+        gevent.signal_handler(number, stopping.set)
+    stopping.wait()
+    standalone.stop(STOP_TIMEOUT)
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 class Settings:
@@ -152,8 +152,8 @@ class Settings:
         self._subscriber_keys = self._keys("--subscriber-secret", self._subscriber_key)
         self._versions = self._speak()
 
-    def front(self) -> HubFront:
-        """Return what answers requests."""
+    def standalone(self, listener: socket.socket) -> Standalone:
+        """Return what serves requests."""
         options = self._options
         hub = Hub(
             self._versions, allow_anonymous=options["allow_anonymous"], subscriptions=options["subscriptions"]
@@ -165,7 +165,7 @@ class Settings:
             publish_origins=options["publish_origins"],
             cors=Cors(options["cors_origins"]),
         )
-        return HubFront(front, limits=self._limits)
+        return Standalone(listener, front, limits=self._limits)
 
     def lines(self) -> Iterator[str]:
         """Yield what is told once, at the start: a publisher's token, and what was made up."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from ..protocol.errors import (
 from ..protocol.forms import parse_form
 from ..protocol.rights import Rights
 from ..protocol.sse import CONTENT_TYPE
+from ..protocol.text import shown
 from ..protocol.v1 import METADATA_PATH
 from ..protocol.version import HUB_PATH, ProtocolVersion, SubscribeRequest
 from .cors import Cors, comes_from
@@ -38,13 +40,14 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 API_PATH = f"{HUB_PATH}/subscriptions"
 
+_METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}")
+
 TEXT = "text/plain; charset=utf-8"
 
 STREAM_HEADERS = [
     ("Content-Type", CONTENT_TYPE),
     ("Cache-Control", "private, no-cache, no-store, must-revalidate, max-age=0"),
     ("X-Accel-Buffering", "no"),
-    ("X-Content-Type-Options", "nosniff"),
 ]
 
 
@@ -96,14 +99,25 @@ class Front:
         self._publish_origins = frozenset(publish_origins)
         self._cors = cors or Cors()
         self._hub_answers = self._at_hub()
-        self.metadata_paths = {METADATA_PATH + path for path in (HUB_PATH, hub.versions.newest.hub_path)}
-        """Where the hub is described: one for its path here, one for the path that clients see."""
+        self._seen_path = hub.versions.newest.hub_path
+        self._metadata_paths = {METADATA_PATH + path for path in (HUB_PATH, self._seen_path)}
+
+    @property
+    def other_paths(self) -> list[str]:
+        """The routes beside those of the usual path, with ``<path:rest>`` for what may follow."""
+        seen = self._seen_path
+        if seen == HUB_PATH:
+            return sorted(self._metadata_paths)
+        return [*sorted(self._metadata_paths), seen, f"{seen}/<path:rest>"]
 
     def answer(self, request: Request) -> Response | Opening:
         """Return the response to a request for the hub, its subscription API or its description."""
+        request.path = _at_usual_path(request.path, self._seen_path)
+        request.raw_path = request.raw_path and _at_usual_path(request.raw_path, self._seen_path)
         version = self.hub.versions.oldest
         try:
             answers = self._answers(request.path)
+            request.method = request.method if _METHOD.fullmatch(request.method) else "?"
             if request.method == "OPTIONS":
                 response = Response(204, headers=[("Allow", ", ".join([*answers, "OPTIONS"]))])
             else:
@@ -115,6 +129,7 @@ class Front:
             response = _refused(request, refusal, version)
         except InvalidUpdate as error:
             response = _refused(request, InvalidRequest(str(error)), version)
+        response.headers.append(("X-Content-Type-Options", "nosniff"))
         response.headers += self._cors.headers_for(request.headers.get("origin"))
         return response
 
@@ -130,7 +145,7 @@ class Front:
             return self._hub_answers
         if path == API_PATH or path.startswith(f"{API_PATH}/"):
             return {"GET": self._subscriptions, "HEAD": self._subscriptions}
-        if path in self.metadata_paths:
+        if path in self._metadata_paths:
             return {"GET": self._metadata, "HEAD": self._metadata}
         raise NotFound("no such page")
 
@@ -175,6 +190,7 @@ class Front:
             raise version.foreign_origin()
         rights = _rights(self._publishers, version, credentials.token)
         update = version.update(read_publication(request))
+        self.hub.versions.check(update)
         event_id = self.hub.publish_with(rights, update)
         return Response(200, event_id.encode(), [("Content-Type", TEXT)])
 
@@ -185,6 +201,8 @@ class Front:
 
     def _subscriptions(self, request: Request, version: ProtocolVersion) -> Response:
         rights = self._subscriber_rights(request, version)
+        if rights is None and self.hub.tells_subscriptions:
+            raise Unauthorized("the subscription API needs a token")
         parts = path_parts(request, API_PATH, leading=version.leading_parts)
         wanted = version.subscription_filter(parts)
         document, last_event_id = self.hub.subscriptions_with(rights, version, wanted)
@@ -220,6 +238,13 @@ class Front:
         return None if credentials is None else _rights(self._subscribers, version, credentials.token)
 
 
+def _at_usual_path(path: str, seen_path: str) -> str:
+    """Return a path below the usual one of hubs, even if clients were told another."""
+    if seen_path != HUB_PATH and (path == seen_path or path.startswith(f"{seen_path}/")):
+        return HUB_PATH + path[len(seen_path) :]
+    return path
+
+
 def _rights(authority: Authority, version: ProtocolVersion, token: str) -> Rights:
     try:
         return authority.rights(version, token, time.time())
@@ -230,7 +255,8 @@ def _rights(authority: Authority, version: ProtocolVersion, token: str) -> Right
 
 
 def _refused(request: Request, refusal: Refusal, version: ProtocolVersion) -> Response:
-    logger.info("%s %r refused with %d: %s", request.method, request.path, refusal.status, refusal)
+    path = shown(request.path)
+    logger.info("%s %s refused with %d: %s", request.method, path, refusal.status, refusal)
     response = refusal_response(refusal)
     if isinstance(refusal, MethodNotAllowed):
         response.headers.append(("Allow", refusal.allowed))

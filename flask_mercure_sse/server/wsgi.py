@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request as WsgiRequest
 from werkzeug.wrappers import Response as WsgiResponse
 
@@ -26,7 +26,7 @@ class HubFront:
 
     def __init__(self, front: Front, *, keepalive_interval: float = 15, limits: Limits | None = None) -> None:
         self.hub = front.hub
-        self.metadata_paths = front.metadata_paths
+        self.other_paths = front.other_paths
         self._front = front
         self._keepalive_interval = keepalive_interval
         self._max_body = (limits or Limits()).body_size
@@ -65,7 +65,6 @@ def request_of(environ: dict[str, Any], max_body: int) -> Request:
     :param max_body: bytes of its body that may be read.
     """
     request = WsgiRequest(environ)
-    request.max_content_length = max_body
     raw = environ.get("RAW_URI") or environ.get("REQUEST_URI")
     return Request(
         request.method,
@@ -79,12 +78,30 @@ def request_of(environ: dict[str, Any], max_body: int) -> Request:
 
 
 def _body_reader(request: WsgiRequest, max_body: int) -> Callable[[], bytes]:
+    """Return what reads a body, once, and to its end: what was cut must not pass for the whole."""
+    body: list[bytes] = []
+
     def read() -> bytes:
-        try:
-            return request.get_data()
-        except RequestEntityTooLarge as error:
-            raise ContentTooLarge(f"the body is larger than {max_body} bytes") from error
-        except (HTTPException, OSError, ValueError) as error:
-            raise InvalidRequest("the body ended early or is badly framed") from error
+        if not body:
+            body.append(_read_body(request, max_body))
+        return body[0]
 
     return read
+
+
+def _read_body(request: WsgiRequest, max_body: int) -> bytes:
+    length = request.content_length
+    if length is not None and length > max_body:
+        raise ContentTooLarge(f"the body is larger than {max_body} bytes")
+    if length is None and not request.environ.get("wsgi.input_terminated"):
+        return b""
+    try:
+        # One byte more than there may be shows that there is more.
+        body = request.stream.read(max_body + 1 if length is None else length)
+    except (HTTPException, OSError, ValueError) as error:
+        raise InvalidRequest("the body ended early or is badly framed") from error
+    if len(body) > max_body:
+        raise ContentTooLarge(f"the body is larger than {max_body} bytes")
+    if length is not None and len(body) < length:
+        raise InvalidRequest("the body ended early or is badly framed")
+    return body

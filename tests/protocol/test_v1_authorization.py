@@ -493,8 +493,19 @@ def test_claims_that_the_app_makes_grant_what_it_meant(payload: dict[str, Any] |
         ("urlpattern", "/c/:id"),
         ("exact", "*"),
     ]
-    assert granted(rights) == (meant, meant)
+    # A payload is looked up by a matcher's text, so that of a pattern is granted as well.
+    texts = [] if payload is None else [("exact", "/books/:id"), ("exact", "/c/:id")]
+    assert granted(rights) == (meant, [*meant, *texts])
     assert rights.payload_for("/anything") == payload
+
+
+@pytest.mark.parametrize("topic", ["/books{/id}", match_urlpattern("/books/:id(\\d+)"), "/books/{id}", "/a"])
+def test_payload_belongs_to_the_subscription_to_just_what_was_granted(topic: str) -> None:
+    """Mercure 1.0, Payloads: even where a pattern does not match its own text."""
+    claims = MERCURE_1.claims(now=NOW, subscribe=[topic], payload={"name": "Ada"})
+    rights = MERCURE_1.rights(claims, expires_at=float(claims["exp"]))
+    [(_name, text)] = MERCURE_1.url_query([topic])
+    assert rights.payload_for(text) == {"name": "Ada"}
 
 
 @settings(max_examples=50, deadline=None)

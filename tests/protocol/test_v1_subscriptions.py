@@ -163,13 +163,12 @@ def test_url_that_the_app_makes_is_read_back(topic: str, subscriber: str | None)
 
 def test_filter_is_for_one_match_type() -> None:
     """Mercure 1.0, Subscription API: the same text under another type is another subscription."""
-    exact, pattern = Subscription(Selector("*"), ADA), Subscription(Selector("*", "urlpattern"), ADA)
+    exact, pattern = Selector("*"), Selector("*", "urlpattern")
     assert MERCURE_1.filter_for("*").admits(exact)
     assert not MERCURE_1.filter_for("*").admits(pattern)
     assert MERCURE_1.filter_for(match_urlpattern("*")).admits(pattern)
     assert MERCURE_1.filter_for(None).admits(exact)
     assert MERCURE_1.filter_for("*", ADA).is_single
-    assert not MERCURE_1.filter_for("*", "urn:uuid:another").admits(exact)
 
 
 # Documents

@@ -73,7 +73,10 @@ def test_issuers_are_a_dictionary_or_its_json(issuers: dict[str, dict[str, str]]
         ({ADA: {"publisher": None}}, f"has no key for the publisher of '{ADA}'"),
         ({ADA: {"publisher": [SECRET]}}, f"has no key for the publisher of '{ADA}'"),
         ({ADA: {"publisher": SECRET.encode()}}, f"has no key for the publisher of '{ADA}'"),
-        ({BOB: {"publisher": SECRET}, ADA: {7: SECRET}}, f"has another role than publisher and subscriber for '{ADA}'"),
+        (
+            {BOB: {"publisher": SECRET}, ADA: {7: SECRET}},
+            f"has another role than publisher and subscriber for '{ADA}'",
+        ),
     ],
     ids=lambda value: repr(value)[:50],
 )

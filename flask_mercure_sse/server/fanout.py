@@ -1,0 +1,335 @@
+"""Open streams as file descriptors: one epoll, no greenlet, buffer or timer for each.
+
+Updates that arrive within one turn of the loop are joined: a burst costs one system call for each subscriber
+and not one for each update. What a socket does not take at once waits in that subscriber's own backlog; past
+its limit the subscriber is disconnected and comes back with its last event id. Nothing is ever dropped from
+the middle.
+
+For one thread: the loop's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+import gevent
+from gevent import monkey
+
+from ..hub.frame import Frame
+from ..hub.hub import Hub
+from ..hub.subscriber import Group, Subscriber
+from ..protocol.sse import COMMENT, encode
+from ..protocol.update import Update
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+MAX_BACKLOG = 1024 * 1024
+"""Bytes that may wait for a subscriber that does not read."""
+
+MAX_JOINED = 256 * 1024
+"""Bytes of updates that are written together."""
+
+JOIN_TIME = 0.001
+"""Seconds for which updates are joined at most, even if the loop has no turn."""
+
+TICK = 0.25
+"""Seconds between two looks at what is due."""
+
+GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+WRITABLE = GONE | select.EPOLLOUT
+
+
+class Connection:
+    """One open stream."""
+
+    __slots__ = ("backlog", "backlog_size", "ends_at", "fd", "outbox", "replay", "rest", "subscriber")
+
+    def __init__(self, fd: int, subscriber: Subscriber, outbox: Outbox) -> None:
+        self.fd = fd
+        self.subscriber = subscriber
+        self.outbox = outbox
+        # What waits is written in this order; the backlog is None while the socket takes everything.
+        self.rest = b""
+        self.replay: deque[Update] | None = None
+        self.backlog: deque[bytes] | None = None
+        self.backlog_size = 0
+        self.ends_at: float | None = None
+
+
+class Outbox:
+    """What is to be written to all subscribers of one group."""
+
+    __slots__ = ("connections", "fanout", "frames", "last_write", "size")
+
+    def __init__(self, fanout: FanOut, now: float) -> None:
+        self.fanout = fanout
+        self.connections: dict[int, Connection] = {}
+        self.frames: list[Frame] = []
+        self.size = 0
+        self.last_write = now
+
+    def put(self, frame: Frame) -> None:
+        """Take a frame for the group; never blocks."""
+        self.frames.append(frame)
+        self.size += len(frame.encoded)
+        if len(self.frames) == 1:
+            self.fanout.wake(self)
+        elif self.size >= MAX_JOINED:
+            self.fanout.flush()
+
+
+class FanOut:
+    """Writes each update to the sockets of those who get it.
+
+    :param hub: the hub whose subscribers they are.
+    :param keepalive_interval: seconds between comments on an idle stream, 0 for none.
+    :param max_backlog: bytes that may wait for a subscriber that does not read.
+    """
+
+    def __init__(self, hub: Hub, *, keepalive_interval: float = 15.0, max_backlog: int = MAX_BACKLOG) -> None:
+        self._hub = hub
+        self._max_backlog = max_backlog
+        self._keepalive_interval = keepalive_interval
+        self._connections: dict[int, Connection] = {}
+        self._outboxes: dict[Group, Outbox] = {}
+        self._dirty: list[Outbox] = []
+        self._dirty_since = 0.0
+        self._doomed: list[Connection] = []
+        self._ending: dict[int, dict[Connection, None]] = {}
+        """Connections by the tick in which they end."""
+        self._tick = 0
+        self._ended_until = int(time.time() / TICK)
+        self._epoll = monkey.get_original("select", "epoll")()  # a patched module has none
+        loop: Any = gevent.get_hub().loop
+        self._loop = loop
+        self._ready = loop.io(self._epoll.fileno(), 1)
+        self._clock = loop.timer(TICK, TICK)
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def start(self) -> None:
+        """Begin to serve streams."""
+        self._ready.start(self._on_ready)
+        self._clock.start(self._on_tick)
+
+    def stop(self) -> None:
+        """End every stream and stop."""
+        self.flush()
+        for connection in list(self._connections.values()):
+            self._close(connection)
+        self._ready.stop()
+        self._clock.stop()
+        self._epoll.close()
+
+    def open(
+        self,
+        fd: int,
+        subscriber: Subscriber,
+        head: bytes,
+        replay: Iterable[Update] = (),
+        ends_at: float | None = None,
+    ) -> None:
+        """Take over a socket.
+
+        :param fd: its descriptor, not blocking.
+        :param head: the response's head.
+        :param replay: what the subscriber missed.
+        :param ends_at: when the stream ends, in seconds since the epoch.
+        """
+        outbox = self._outbox_of(subscriber.group)
+        if outbox.frames:
+            self.flush()  # they are in the replay as well
+        connection = Connection(fd, subscriber, outbox)
+        self._connections[fd] = outbox.connections[fd] = connection
+        self._epoll.register(fd, GONE)
+        if ends_at is not None:
+            connection.ends_at = ends_at
+            self._ending.setdefault(_tick_of(ends_at), {})[connection] = None
+        connection.replay = deque(replay) or None
+        self._write(connection, head + COMMENT + self._next_of_replay(connection))
+        if connection.replay and connection.backlog is None:
+            self._wait_with(connection, b"")
+
+    def _outbox_of(self, group: Group) -> Outbox:
+        outbox = self._outboxes.get(group)
+        if outbox is None:
+            outbox = self._outboxes[group] = Outbox(self, time.monotonic())
+            group.deliver_to_all = outbox.put
+        return outbox
+
+    # Writing
+
+    def wake(self, outbox: Outbox) -> None:
+        """Write an outbox's frames in the loop's next turn."""
+        now = time.monotonic()
+        if not self._dirty:
+            self._dirty_since = now
+            self._loop.run_callback(self.flush)
+        self._dirty.append(outbox)
+        # A handler that always finds data to read leaves the loop no turn.
+        if now - self._dirty_since > JOIN_TIME:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write all that waits."""
+        dirty, self._dirty = self._dirty, []
+        now = time.monotonic()
+        for outbox in dirty:
+            frames, outbox.frames, outbox.size = outbox.frames, [], 0
+            outbox.last_write = now
+            if frames:
+                self._write_to_all(outbox, b"".join([frame.encoded for frame in frames]))
+        if self._doomed:
+            self._loop.run_callback(self._bury)
+
+    def _write_to_all(self, outbox: Outbox, data: bytes) -> None:
+        write = os.write
+        size = len(data)
+        for fd, connection in outbox.connections.items():
+            if connection.backlog is None:
+                try:
+                    written = write(fd, data)
+                except BlockingIOError:
+                    written = 0
+                except OSError:
+                    self._doomed.append(connection)
+                    continue
+                if written < size:
+                    self._wait_with(connection, data[written:])
+            else:
+                self._hold_back(connection, data)
+
+    def _write(self, connection: Connection, data: bytes) -> None:
+        if connection.backlog is not None:
+            self._hold_back(connection, data)
+            return
+        try:
+            written = os.write(connection.fd, data)
+        except BlockingIOError:
+            written = 0
+        except OSError:
+            self._doom(connection)
+            return
+        if written < len(data):
+            self._wait_with(connection, data[written:])
+
+    def _hold_back(self, connection: Connection, data: bytes) -> None:
+        assert connection.backlog is not None
+        # A single update may be larger than all that may wait.
+        if connection.backlog and connection.backlog_size + len(data) > self._max_backlog:
+            self._doomed.append(connection)
+            return
+        connection.backlog.append(data)
+        connection.backlog_size += len(data)
+
+    def _wait_with(self, connection: Connection, rest: bytes) -> None:
+        """Go on when the socket takes more."""
+        connection.rest = rest
+        connection.backlog = deque()
+        self._epoll.modify(connection.fd, WRITABLE)
+
+    def _next_of_replay(self, connection: Connection) -> bytes:
+        """Return the next part of what was missed: not all at once, for others wait meanwhile."""
+        if not connection.replay:
+            return b""
+        parts: list[bytes] = []
+        size = 0
+        while connection.replay and size < MAX_JOINED:
+            parts.append(encode(connection.replay.popleft()))
+            size += len(parts[-1])
+        if not connection.replay:
+            connection.replay = None
+        return b"".join(parts)
+
+    def _go_on(self, connection: Connection) -> None:
+        """Write what the socket takes now of what waits, one piece: others wait meanwhile."""
+        assert connection.backlog is not None
+        data = connection.rest or self._next_of_replay(connection)
+        if not data and connection.backlog:
+            data = b"".join(connection.backlog)
+            connection.backlog.clear()
+            connection.backlog_size = 0
+        if not data:
+            connection.backlog = None
+            self._epoll.modify(connection.fd, GONE)
+            return
+        try:
+            written = os.write(connection.fd, data)
+        except BlockingIOError:
+            written = 0
+        except OSError:
+            self._doom(connection)
+            return
+        connection.rest = data[written:]
+
+    # The loop's callbacks
+
+    def _on_ready(self) -> None:
+        for fd, events in self._epoll.poll(0, 1024):
+            connection = self._connections.get(fd)
+            if connection is None:
+                continue
+            if events & GONE:
+                self._close(connection)
+            elif events & select.EPOLLOUT:
+                self._go_on(connection)
+
+    def _on_tick(self) -> None:
+        self._end_those_whose_time_is_up()
+        self._tick += 1
+        interval = int(self._keepalive_interval / TICK)
+        if not interval:
+            return
+        now = time.monotonic()
+        # Each time another part of them, so that the comments are spread over the interval.
+        turn = self._tick % interval
+        for fd, connection in list(self._connections.items()):
+            is_idle = now - connection.outbox.last_write >= self._keepalive_interval - TICK
+            if is_idle and fd % interval == turn and connection.backlog is None:
+                self._write(connection, COMMENT)
+        if self._doomed:
+            self._bury()
+
+    def _end_those_whose_time_is_up(self) -> None:
+        now = _tick_of(time.time())
+        while self._ended_until < now:
+            for connection in list(self._ending.pop(self._ended_until, ())):
+                connection.ends_at = None
+                self._close(connection)
+            self._ended_until += 1
+
+    # Ending
+
+    def _doom(self, connection: Connection) -> None:
+        self._doomed.append(connection)
+        self._loop.run_callback(self._bury)
+
+    def _bury(self) -> None:
+        doomed, self._doomed = self._doomed, []
+        for connection in doomed:
+            self._close(connection)
+
+    def _close(self, connection: Connection) -> None:
+        if self._connections.get(connection.fd) is not connection:
+            return
+        del self._connections[connection.fd]
+        outbox = connection.outbox
+        del outbox.connections[connection.fd]
+        if not outbox.connections:
+            group = connection.subscriber.group
+            self._outboxes.pop(group, None)
+        if connection.ends_at is not None:
+            self._ending.get(_tick_of(connection.ends_at), {}).pop(connection, None)
+        os.close(connection.fd)
+        self._hub.unsubscribe(connection.subscriber)
+
+
+def _tick_of(moment: float) -> int:
+    return int(moment / TICK)

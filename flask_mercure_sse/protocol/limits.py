@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAX_SELECTOR_LENGTH = 4096
-"""Characters of one selector, whether a client sends it or a token grants it."""
+"""Bytes of one selector, whether a client sends it or a token grants it."""
 
 MAX_TOPIC_LENGTH = 4096
 """Characters of one topic: a longer one no selector could name."""

@@ -8,7 +8,7 @@ from .errors import InvalidRequest
 from .forms import Fields
 from .limits import MAX_SELECTOR_LENGTH
 from .selectors import Selector
-from .text import text_problem
+from .text import size_problem, text_problem
 
 
 def distinct_texts(parameters: Fields, name: str, limit: int) -> Fields:
@@ -25,10 +25,10 @@ def distinct_texts(parameters: Fields, name: str, limit: int) -> Fields:
     if len(texts) > limit:
         raise InvalidRequest(f'more than {limit} parameters "{name}"')
     for parameter, text in texts:
-        if len(text) > MAX_SELECTOR_LENGTH:
-            raise InvalidRequest(f'a parameter "{parameter}" is longer than {MAX_SELECTOR_LENGTH} characters')
-        if problem := text_problem(text):
-            raise InvalidRequest(f'the parameter "{parameter}" {problem}')
+        if len(text) > MAX_SELECTOR_LENGTH or (problem := text_problem(text)) is None:
+            problem = size_problem(text, MAX_SELECTOR_LENGTH)
+        if problem:
+            raise InvalidRequest(f'a parameter "{parameter}" {problem}')
     return texts
 
 

@@ -13,6 +13,16 @@ def is_plain(text: object) -> bool:
     return isinstance(text, str) and text.isascii() and text.isprintable()
 
 
+def size_problem(text: str, limit: int) -> str | None:
+    """Say that a text is too long, None when it is not.
+
+    :param limit: bytes of its UTF-8.
+    """
+    if len(text) <= limit and (text.isascii() or len(text.encode(errors="replace")) <= limit):
+        return None
+    return f"is longer than {limit} bytes"
+
+
 def shown(text: str) -> str:
     """Return a text as a message shows it: on one line, and not longer than a message should be."""
     return repr(text) if len(text) <= 80 else f"{text[:80]!r}..."

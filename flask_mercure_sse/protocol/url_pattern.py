@@ -40,9 +40,9 @@ MAX_WORK = 12_000
 """Steps to find the states and the width."""
 MAX_DEPTH = 10
 """Groups within groups of a regular expression."""
-MAX_TOPIC = 4096
+MAX_TOPIC = 16 * 1024
 """Characters of a topic, percent-encoded, whatever the pattern."""
-MAX_EFFORT = 32 * 1024
+MAX_EFFORT = 64 * 1024
 """Characters of a topic times the width of the pattern."""
 REMEMBERED = 128
 """Patterns, and texts that are none, that are kept though nobody uses them."""
@@ -471,7 +471,7 @@ def _repeated(
     """Give what a group and its modifier mean."""
     whole: list[_Node] = [*before, *([_Choice([wildcard])] if wildcard else []), *after]
     if not times:
-        return whole
+        return [_Sequence(whole)] if wildcard else whole
     least, most = _TIMES[times]
     if wildcard is None or times == "?" or len(whole) == 1:
         return [_Repeat(_Sequence(whole), least, most, False)]
@@ -500,7 +500,7 @@ class _Survey:
 
     def add(self, parts: list[_Node]) -> None:
         """Look at the pattern of one more part of a URL."""
-        # The library compares the text at both ends before it matches the rest.
+        # The library compares the text at both ends, outside of groups, before it matches the rest.
         inner = [index for index, part in enumerate(parts) if not isinstance(part, _One)]
         pattern = _Sequence(parts[inner[0] : inner[-1] + 1] if inner else [])
         self._reads, self._leads, self._closures = [], [], {}

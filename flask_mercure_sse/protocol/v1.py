@@ -29,7 +29,7 @@ from .reserved import is_reserved
 from .rights import Claims, Rights
 from .selectors import EVERYTHING, EXACT, URL_PATTERN, Selector, match_exact, match_urlpattern
 from .subscriptions import Subscription, SubscriptionFilter, encode_part
-from .text import shown, text_problem
+from .text import shown, size_problem, text_problem
 from .update import Update
 from .url_pattern import UrlPattern, compile_pattern, pattern_of_template
 from .v0 import is_access_token
@@ -278,8 +278,8 @@ class Mercure1:
             text, match_type = matcher.get("match"), matcher.get("match_type", EXACT)
             if not isinstance(text, str) or not text or text_problem(text):
                 raise InvalidToken("a topic of an authorization detail has no clean text as match")
-            if len(text) > MAX_SELECTOR_LENGTH:
-                raise InvalidToken(f"a match has more than {MAX_SELECTOR_LENGTH} characters")
+            if problem := size_problem(text, MAX_SELECTOR_LENGTH):
+                raise InvalidToken(f"a match {problem}")
             if not isinstance(match_type, str) or match_type not in self.match_types:
                 raise InvalidToken("a topic of an authorization detail has an unknown match_type")
             try:

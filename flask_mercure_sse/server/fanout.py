@@ -48,7 +48,7 @@ WRITABLE = GONE | select.EPOLLOUT
 class Connection:
     """One open stream."""
 
-    __slots__ = ("backlog", "backlog_size", "ends_at", "fd", "outbox", "replay", "rest", "subscriber")
+    __slots__ = ("backlog", "backlog_size", "ends_in", "fd", "outbox", "replay", "rest", "subscriber")
 
     def __init__(self, fd: int, subscriber: Subscriber, outbox: Outbox) -> None:
         self.fd = fd
@@ -59,7 +59,8 @@ class Connection:
         self.replay: deque[Update] | None = None
         self.backlog: deque[bytes] | None = None
         self.backlog_size = 0
-        self.ends_at: float | None = None
+        self.ends_in: int | None = None
+        """The tick in which it ends."""
 
 
 class Outbox:
@@ -104,7 +105,7 @@ class FanOut:
         self._ending: dict[int, dict[Connection, None]] = {}
         """Connections by the tick in which they end."""
         self._tick = 0
-        self._ended_until = int(time.time() / TICK)
+        self._looked_until = _tick_of(time.time())
         self._epoll = monkey.get_original("select", "epoll")()  # a patched module has none
         loop: Any = gevent.get_hub().loop
         self._loop = loop
@@ -150,8 +151,10 @@ class FanOut:
         self._connections[fd] = outbox.connections[fd] = connection
         self._epoll.register(fd, GONE)
         if ends_at is not None:
-            connection.ends_at = ends_at
-            self._ending.setdefault(_tick_of(ends_at), {})[connection] = None
+            # What is due already ends with the next look.
+            looked_until = min(self._looked_until, _tick_of(time.time()))  # the clock may be set back
+            connection.ends_in = max(_tick_of(ends_at), looked_until)
+            self._ending.setdefault(connection.ends_in, {})[connection] = None
         connection.replay = deque(replay) or None
         self._write(connection, head + COMMENT + self._next_of_replay(connection))
         if connection.replay and connection.backlog is None:
@@ -299,11 +302,15 @@ class FanOut:
 
     def _end_those_whose_time_is_up(self) -> None:
         now = _tick_of(time.time())
-        while self._ended_until < now:
-            for connection in list(self._ending.pop(self._ended_until, ())):
-                connection.ends_at = None
+        if now - self._looked_until < len(self._ending):
+            due = [tick for tick in range(self._looked_until, now) if tick in self._ending]
+        else:  # the clock was set, or the machine slept
+            due = [tick for tick in self._ending if tick < now]
+        self._looked_until = now
+        for tick in due:
+            for connection in list(self._ending.pop(tick)):
+                connection.ends_in = None
                 self._close(connection)
-            self._ended_until += 1
 
     # Ending
 
@@ -325,8 +332,11 @@ class FanOut:
         if not outbox.connections:
             group = connection.subscriber.group
             self._outboxes.pop(group, None)
-        if connection.ends_at is not None:
-            self._ending.get(_tick_of(connection.ends_at), {}).pop(connection, None)
+        if connection.ends_in is not None:
+            ending = self._ending[connection.ends_in]
+            del ending[connection]
+            if not ending:
+                del self._ending[connection.ends_in]
         os.close(connection.fd)
         self._hub.unsubscribe(connection.subscriber)
 

@@ -112,12 +112,13 @@ class Front:
 
     def answer(self, request: Request) -> Response | Opening:
         """Return the response to a request for the hub, its subscription API or its description."""
+        if not _METHOD.fullmatch(request.method):
+            request.method = "?"  # what some servers pass on is no method, and nothing for a log
         request.path = _at_usual_path(request.path, self._seen_path)
         request.raw_path = request.raw_path and _at_usual_path(request.raw_path, self._seen_path)
         version = self.hub.versions.oldest
         try:
             answers = self._answers(request.path)
-            request.method = request.method if _METHOD.fullmatch(request.method) else "?"
             if request.method == "OPTIONS":
                 response = Response(204, headers=[("Allow", ", ".join([*answers, "OPTIONS"]))])
             else:

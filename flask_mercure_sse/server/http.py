@@ -386,6 +386,8 @@ class HttpServer(StreamServer):  # pyright: ignore[reportUntypedBaseClass]
     def _guarded(self, request: HttpRequest) -> HttpResponse | TakeOver:
         try:
             return self._handler(request)
+        except Refused:
+            raise
         except Exception:
             logger.exception("A request failed")
             return HttpResponse(500, b"Internal Server Error\n", [("Content-Type", "text/plain")])

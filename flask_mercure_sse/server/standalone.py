@@ -11,7 +11,7 @@ from ..protocol.limits import Limits
 from .exchange import Request, Response
 from .fanout import FanOut
 from .front import Front, Opening
-from .http import HttpLimits, HttpRequest, HttpResponse, HttpServer, TakeOver, response_head
+from .http import HttpLimits, HttpRequest, HttpResponse, HttpServer, Refused, TakeOver, response_head
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -68,7 +68,10 @@ class Standalone:
 def _request_of(received: HttpRequest) -> Request:
     target = received.target
     if not target.startswith("/"):
-        parts = urlsplit(target)
+        try:
+            parts = urlsplit(target)
+        except ValueError:
+            raise Refused(400, "a target that is no URL") from None
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
     path, _mark, query = target.partition("?")
     return Request(

@@ -97,7 +97,7 @@ def _read_body(request: WsgiRequest, max_body: int) -> bytes:
         return b""
     try:
         # One byte more than there may be shows that there is more.
-        body = request.stream.read(max_body + 1 if length is None else length)
+        body = _read(request, max_body + 1 if length is None else length)
     except (HTTPException, OSError, ValueError) as error:
         raise InvalidRequest("the body ended early or is badly framed") from error
     if len(body) > max_body:
@@ -105,3 +105,13 @@ def _read_body(request: WsgiRequest, max_body: int) -> bytes:
     if length is not None and len(body) < length:
         raise InvalidRequest("the body ended early or is badly framed")
     return body
+
+
+def _read(request: WsgiRequest, size: int) -> bytes:
+    """Read so many bytes, or all that there are: some servers give them piece by piece."""
+    pieces: list[bytes] = []
+    missing = size
+    while missing and (piece := request.stream.read(missing)):
+        pieces.append(piece)
+        missing -= len(piece)
+    return b"".join(pieces)

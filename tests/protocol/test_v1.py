@@ -16,7 +16,6 @@ from flask_mercure_sse.protocol.errors import (
 )
 from flask_mercure_sse.protocol.forms import Fields, parse_form
 from flask_mercure_sse.protocol.limits import (
-    MAX_PATTERNS,
     MAX_SELECTOR_LENGTH,
     MAX_TOPIC_LENGTH,
     Limits,

@@ -9,6 +9,7 @@ monkey.patch_all(ssl=False)  # before anything makes a lock or a socket; TLS is 
 import ipaddress  # noqa: E402
 import logging  # noqa: E402
 import secrets  # noqa: E402
+import select  # noqa: E402
 import signal  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
@@ -38,7 +39,11 @@ from .issuers import (  # noqa: E402
     key_source,
     read_issuers,
 )
-from .standalone import Standalone  # noqa: E402
+
+if hasattr(select, "EPOLLIN"):
+    from .standalone import Standalone as Server
+else:
+    from .portable import PortableServer as Server
 
 STOP_TIMEOUT = 1
 """Seconds that open connections get to end when the hub is told to stop."""
@@ -152,7 +157,7 @@ class Settings:
         self._subscriber_keys = self._keys("--subscriber-secret", self._subscriber_key)
         self._versions = self._speak()
 
-    def standalone(self, listener: socket.socket) -> Standalone:
+    def standalone(self, listener: socket.socket) -> Server:
         """Return what serves requests."""
         options = self._options
         hub = Hub(
@@ -165,7 +170,7 @@ class Settings:
             publish_origins=options["publish_origins"],
             cors=Cors(options["cors_origins"]),
         )
-        return Standalone(listener, front, limits=self._limits)
+        return Server(listener, front, limits=self._limits)
 
     def lines(self) -> Iterator[str]:
         """Yield what is told once, at the start: a publisher's token, and what was made up."""

@@ -148,7 +148,7 @@ def parse_head(head: bytes, limits: HttpLimits) -> _Parsed:
     if "host" not in headers and version == "1.1":
         raise Refused(400, "no Host")
     request = HttpRequest(method.decode(), found.target.decode("latin-1"), headers)
-    return _Parsed(request, bool(parser.should_keep_alive()), _length(headers), _expects(headers))
+    return _Parsed(request, _keeps_alive(headers, version), _length(headers), _expects(headers))
 
 
 _SINGLE = {"host", "content-length", "transfer-encoding", "content-type", "expect", "origin", "last-event-id"}
@@ -164,6 +164,11 @@ def _joined(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
             value = f"{headers[name]}{'; ' if name == 'cookie' else ', '}{value}"
         headers[name] = value
     return headers
+
+
+def _keeps_alive(headers: dict[str, str], version: str) -> bool:
+    options = {option.strip().lower() for option in headers.get("connection", "").split(",")}
+    return "close" not in options and (version == "1.1" or "keep-alive" in options)
 
 
 def _length(headers: dict[str, str]) -> int | None:

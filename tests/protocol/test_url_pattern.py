@@ -492,6 +492,7 @@ TOO_EXPENSIVE = {
     "states without end, spelled out": "/(.*[0-9]" + "." * 20 + ")",
     "states without end, in the query": "/?(.*[ab]a[ab]{30})",
     "states without end, in words": "/(.*(?:ab|ba)(?:a|b){20}!)",
+    "states without end, of a group's text": "/{" + "ab" * 200 + "*}*",
     "places without end": "/((?:" + "a*" * 200 + "!)|.*)",
     "optional places without end": "/((?:.*" + "a?" * 200 + "!)|.*)",
 }

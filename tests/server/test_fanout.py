@@ -1,0 +1,183 @@
+"""Open streams in one epoll: each gets every update once and in order, or is disconnected."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+
+import gevent
+import pytest
+
+from flask_mercure_sse.hub.hub import Hub
+from flask_mercure_sse.protocol.update import Update
+from flask_mercure_sse.protocol.v0 import MERCURE_0
+from flask_mercure_sse.protocol.versions import Versions
+from flask_mercure_sse.server import fanout as module
+from flask_mercure_sse.server.fanout import FanOut
+
+HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
+Open = Callable[..., socket.socket]
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return Hub(Versions(MERCURE_0), subscriptions=False)
+
+
+@pytest.fixture
+def fanout(hub: Hub) -> Iterator[FanOut]:
+    fanout = FanOut(hub, keepalive_interval=0, max_backlog=64 * 1024)
+    fanout.start()
+    yield fanout
+    fanout.stop()
+
+
+@pytest.fixture
+def open_stream(hub: Hub, fanout: FanOut) -> Iterator[Open]:
+    """Open streams: ``open_stream("/a", after="7")`` returns the client's end."""
+    clients: list[socket.socket] = []
+
+    def open_one(*topics: str, after: str | None = None) -> socket.socket:
+        ours, client = socket.socketpair()
+        ours.setblocking(False)
+        client.setblocking(False)
+        clients.append(client)
+        asked = MERCURE_0.subscribe_request([("topic", topic) for topic in topics], after)
+        joined = hub.subscribe(asked, None)
+        fanout.open(ours.detach(), joined.subscriber, HEAD, joined.replay)
+        return client
+
+    yield open_one
+    for client in clients:
+        client.close()
+
+
+def received(client: socket.socket, turns: int = 3) -> bytes:
+    """Return what a client gets while the loop turns."""
+    got = b""
+    for _ in range(turns):
+        gevent.sleep(0.005)
+        try:
+            while data := client.recv(1 << 20):
+                got += data
+        except BlockingIOError:
+            pass
+    return got
+
+
+def ids(got: bytes) -> list[str]:
+    return [line[4:].decode() for line in got.split(b"\n") if line.startswith(b"id: ")]
+
+
+def test_stream_opens_with_its_head_and_a_comment(open_stream: Open) -> None:
+    """Mercure 1.0, Subscription: so that ``onopen`` fires."""
+    assert received(open_stream("/a")) == HEAD + b":\n"
+
+
+def test_every_subscriber_of_a_topic_gets_each_update_once_and_in_order(hub: Hub, open_stream: Open) -> None:
+    """Mercure 1.0, Publication."""
+    clients = [open_stream("/a", "*"), open_stream("/a"), open_stream("/a")]
+    for number in range(100):
+        hub.publish(Update(("/a",), str(number), id=str(number)))
+        if number % 7 == 0:
+            gevent.sleep(0)
+    for client in clients:
+        assert ids(received(client)) == [str(number) for number in range(100)]
+
+
+def test_updates_of_one_turn_leave_in_one_write(
+    hub: Hub, open_stream: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A burst costs one system call for each subscriber, and not one for each update."""
+    client = open_stream("/a")
+    received(client)
+    writes: list[int] = []
+    write = module.os.write
+    monkeypatch.setattr(module.os, "write", lambda fd, data: (writes.append(len(data)), write(fd, data))[1])
+    monkeypatch.setattr(module, "JOIN_TIME", 60.0)
+    for number in range(50):
+        hub.publish(Update(("/a",), id=str(number)))
+    assert len(ids(received(client))) == 50
+    assert len(writes) == 1
+
+
+def test_what_was_missed_comes_first_and_nothing_twice(hub: Hub, open_stream: Open) -> None:
+    """Mercure 1.0, Reconnection, State Reconciliation, and Event Sourcing: amid updates of the same turn."""
+    earlier = open_stream("/a")
+    hub.publish(Update(("/a",), id="0"))
+    hub.publish(Update(("/a",), id="1"))
+    late = open_stream("/a", after="0")  # before the loop has written anything
+    hub.publish(Update(("/a",), id="2"))
+    assert ids(received(earlier)) == ["0", "1", "2"]
+    assert ids(received(late)) == ["1", "2"]
+
+
+def test_long_replay_to_a_slow_reader_is_whole_and_before_what_is_new(hub: Hub, open_stream: Open) -> None:
+    """Mercure 1.0, Reconnection, State Reconciliation, and Event Sourcing: however large it is."""
+    for number in range(400):
+        hub.publish(Update(("/a",), "x" * 10_000, id=str(number)))
+    client = open_stream("/a", after="0")
+    for number in range(400, 405):
+        hub.publish(Update(("/a",), id=str(number)))
+    got = b""
+    while b"id: 404\n" not in got:
+        more = received(client, turns=1)
+        assert more
+        got += more
+    assert ids(got) == [str(number) for number in range(1, 405)]
+
+
+def test_reader_that_is_too_slow_is_disconnected_and_has_no_hole(
+    hub: Hub, fanout: FanOut, open_stream: Open
+) -> None:
+    """Mercure 1.0, Reconnection: it comes back with its last event id, and misses nothing."""
+    slow, quick = open_stream("/a"), open_stream("/a")
+    got_quick = b""
+    for number in range(200):
+        hub.publish(Update(("/a",), "x" * 10_000, id=str(number)))
+        got_quick += received(quick, turns=1)
+    assert ids(got_quick) == [str(number) for number in range(200)]
+    assert len(fanout) == 1
+    got = ids(received(slow))
+    assert got == [str(number) for number in range(len(got))]
+    assert 0 < len(got) < 200
+
+
+def test_who_leaves_is_forgotten_at_once(hub: Hub, fanout: FanOut, open_stream: Open) -> None:
+    """Mercure 1.0, Subscription Events: also without an update that shows it."""
+    for _ in range(50):
+        open_stream("/a").close()
+    gevent.sleep(0.02)
+    assert len(fanout) == 0
+    assert "0 subscribers" in repr(hub)
+
+
+def test_comments_come_only_where_nothing_else_did(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mercure 1.0, Subscription: a comment line when idle, spread over the interval."""
+    monkeypatch.setattr(module, "TICK", 0.01)
+    fanout = FanOut(hub, keepalive_interval=0.05)
+    fanout.start()
+    ours, client = socket.socketpair()
+    ours.setblocking(False)
+    client.setblocking(False)
+    with client:
+        asked = MERCURE_0.subscribe_request([("topic", "/a")], None)
+        fanout.open(ours.detach(), hub.subscribe(asked, None).subscriber, b"")
+        gevent.sleep(0.3)
+        assert 3 <= client.recv(1000).count(b":\n") <= 8
+    fanout.stop()
+
+
+def test_stopping_ends_every_stream(hub: Hub) -> None:
+    """Mercure 1.0, Subscription."""
+    fanout = FanOut(hub)
+    fanout.start()
+    ours, client = socket.socketpair()
+    ours.setblocking(False)
+    asked = MERCURE_0.subscribe_request([("topic", "/a")], None)
+    fanout.open(ours.detach(), hub.subscribe(asked, None).subscriber, HEAD)
+    hub.publish(Update(("/a",), id="last"))
+    fanout.stop()
+    with client:
+        assert ids(client.recv(1000)) == ["last"]
+        assert client.recv(1000) == b""

@@ -1,0 +1,218 @@
+"""HTTP/1.1 of the standalone hub: what is read as a request, and what is refused."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import gevent
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flask_mercure_sse.server.http import (
+    HttpLimits,
+    HttpRequest,
+    HttpResponse,
+    HttpServer,
+    Refused,
+    parse_head,
+)
+
+LIMITS = HttpLimits()
+
+
+def head(*lines: str, start: str = "GET / HTTP/1.1") -> bytes:
+    return "\r\n".join([start, "Host: hub", *lines, "", ""]).encode("latin-1")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "QUERY", "FOO", "CONNECT", "get"])
+def test_method_is_whatever_was_sent(method: str) -> None:
+    """RFC 9110, Methods: which there are is not the parser's to decide."""
+    parsed = parse_head(head(start=f"{method} /a?b=%20c HTTP/1.1"), LIMITS)
+    assert (parsed.request.method, parsed.request.target) == (method, "/a?b=%20c")
+
+
+def test_headers_are_joined_by_their_names() -> None:
+    """RFC 9110, Field Lines and Combined Field Value; RFC 6265, The Cookie Header Field."""
+    headers = parse_head(head("X: a", "x: b", "Cookie: a=1", "Cookie: b=2"), LIMITS).request.headers
+    assert (headers["x"], headers["cookie"]) == ("a, b", "a=1; b=2")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"GET / HTTP/1.1\nHost: hub\n\n",
+        b"GET / HTTP/1.1\r\nHost: hub\nX: y\r\n\r\n",
+        head("X: a\r\n b"),
+        head("X: a\r\n\tb"),
+        head("X: a\0b"),
+        head("X : a"),
+        head("Content-Length: 1", "Transfer-Encoding: chunked"),
+        head("Content-Length: 1", "Content-Length: 1"),
+        head("Content-Length: 1", "Content-Length: 2"),
+        head("Content-Length: +1"),
+        head("Content-Length: 1, 1"),
+        head("Content-Length: -1"),
+        head("Transfer-Encoding: gzip"),
+        head("Transfer-Encoding: gzip, chunked"),
+        head("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
+        head("Transfer-Encoding: xchunked"),
+        head("Host: other"),
+        b"GET / HTTP/1.1\r\nX: y\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"\r\n\r\n",
+        b"GET / HTTP/9.9\r\nHost: hub\r\n\r\n",
+        b"G\x00T / HTTP/1.1\r\nHost: hub\r\n\r\n",
+    ],
+)
+def test_what_servers_read_in_several_ways_is_refused(bad: bytes) -> None:
+    """RFC 9112, Request Smuggling."""
+    with pytest.raises(Refused) as refused:
+        parse_head(bad, LIMITS)
+    assert refused.value.status in (400, 505)
+
+
+def test_expectation_that_is_not_known_is_refused() -> None:
+    """RFC 9110, Expect."""
+    with pytest.raises(Refused) as refused:
+        parse_head(head("Expect: more"), LIMITS)
+    assert refused.value.status == 417
+
+
+def test_headers_have_a_largest_number() -> None:
+    """RFC 6585, 431 Request Header Fields Too Large."""
+    with pytest.raises(Refused) as refused:
+        parse_head(head(*[f"X-{number}: y" for number in range(LIMITS.headers)]), LIMITS)
+    assert refused.value.status == 431
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=200))
+def test_no_bytes_are_an_error_of_the_server(junk: bytes) -> None:
+    """RFC 9112: they are a head, or refused."""
+    for sent in (junk + b"\r\n\r\n", head() + junk, head().replace(b"hub", junk)):
+        try:
+            parse_head(sent, LIMITS)
+        except Refused as refused:
+            assert 400 <= refused.status < 600
+
+
+# Over sockets
+
+Exchange = Callable[..., bytes]
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[Exchange]:
+    """Send bytes, piece by piece, to a server that echoes bodies; return all that it answers."""
+    limits = HttpLimits(body_size=100, head_size=1000, head_time=0.3, body_time=0.3, idle_time=0.3)
+    ready, stop = threading.Event(), threading.Event()
+    port: list[int] = []
+
+    def handle(request: HttpRequest) -> HttpResponse:
+        if request.target == "/error":
+            raise RuntimeError("a secret of the server")
+        return HttpResponse(200, f"{request.method} {request.target} ".encode() + request.body, [])
+
+    def serve() -> None:
+        server = HttpServer(("127.0.0.1", 0), handle, limits)
+        server.start()
+        port.append(server.server_port or 0)
+        ready.set()
+        while not stop.is_set():
+            gevent.sleep(0.02)
+        server.stop(0.1)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert ready.wait(10)
+
+    def send(*pieces: bytes) -> bytes:
+        got = b""
+        with socket.create_connection(("127.0.0.1", port[0]), 10) as client:
+            for piece in pieces:
+                client.sendall(piece)
+            while data := client.recv(65536):
+                got += data
+        return got
+
+    yield send
+    stop.set()
+    thread.join(10)
+
+
+def bodies(answers: bytes) -> list[bytes]:
+    return [answer.split(b"\r\n\r\n", 1)[1] for answer in answers.split(b"HTTP/1.1 200 OK\r\n")[1:]]
+
+
+def post(body: bytes, *lines: str) -> bytes:
+    return head(*lines, f"Content-Length: {len(body)}", start="POST /p HTTP/1.1") + body
+
+
+def chunked(*chunks: bytes, trailer: bytes = b"") -> bytes:
+    encoded = b"".join(b"%x;ext=1\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+    return (
+        head("Transfer-Encoding: chunked", start="POST /c HTTP/1.1") + encoded + b"0\r\n" + trailer + b"\r\n"
+    )
+
+
+def test_requests_that_come_together_are_answered_in_order(exchange: Exchange) -> None:
+    """RFC 9112, Pipelining: also behind bodies of both kinds."""
+    sent = post(b"one") + chunked(b"tw", b"o", trailer=b"X: y\r\n") + head("Connection: close")
+    for pieces in ([sent], [sent[start : start + 7] for start in range(0, len(sent), 7)]):
+        assert bodies(exchange(*pieces)) == [b"POST /p one", b"POST /c two", b"GET / "]
+
+
+def test_connection_stays_open_unless_one_side_closes_it(exchange: Exchange) -> None:
+    """RFC 9112, Persistence."""
+    assert exchange(head("Connection: close")).count(b"Connection: close") == 1
+    assert exchange(head()).count(b"Connection: close") == 0
+    assert b"200 OK" in exchange(b"GET / HTTP/1.0\r\n\r\n")
+
+
+def test_head_request_has_the_length_and_not_the_body(exchange: Exchange) -> None:
+    """RFC 9110, HEAD."""
+    answer = exchange(head("Connection: close", start="HEAD / HTTP/1.1"))
+    assert b"Content-Length: 7\r\n" in answer
+    assert answer.endswith(b"\r\n\r\n")
+
+
+def test_client_that_asks_is_told_to_go_on(exchange: Exchange) -> None:
+    """RFC 9110, 100 Continue."""
+    asked = head("Expect: 100-continue", "Content-Length: 3", "Connection: close", start="POST /p HTTP/1.1")
+    assert exchange(asked, b"one").startswith((b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200", b"HTTP/1.1 200"))
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (post(b"x" * 101), b"413"),
+        (chunked(b"x" * 60, b"y" * 60), b"413"),
+        (head("X: " + "y" * 2000), b"431"),
+        (b"GET / HTTP/1.1\r\nHost: hu", b"408"),
+        (head("Content-Length: 9", start="POST / HTTP/1.1") + b"x", b"408"),
+        (head("Transfer-Encoding: chunked", start="POST / HTTP/1.1") + b"zz\r\n", b"400"),
+        (head("Transfer-Encoding: chunked", start="POST / HTTP/1.1") + b"1\r\nab\r\n", b"400"),
+        (head("Transfer-Encoding: chunked", start="POST / HTTP/1.1") + b"1\na\r\n0\r\n\r\n", b"400"),
+        (head("Transfer-Encoding: chunked", start="POST / HTTP/1.1") + b"fffffffff\r\n", b"400"),
+        (head(start="GET /error HTTP/1.1"), b"500"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", b"400"),
+    ],
+)
+def test_what_is_refused_ends_the_connection_and_nothing_behind_it_is_read(
+    exchange: Exchange, sent: bytes, status: bytes
+) -> None:
+    """RFC 9112, Request Smuggling; RFC 9110, Client Error 4xx."""
+    behind = b"" if status == b"408" else head(start="GET /smuggled HTTP/1.1")
+    answer = exchange(sent, behind)
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert b"a secret of the server" not in answer
+    if status != b"500":
+        assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_idle_connection_ends_without_a_word(exchange: Exchange) -> None:
+    """RFC 9112, Failures and Timeouts."""
+    assert exchange() == b""

@@ -29,9 +29,10 @@ from .reserved import is_reserved
 from .rights import Claims, Rights
 from .selectors import EVERYTHING, EXACT, URL_PATTERN, Selector, match_exact, match_urlpattern
 from .subscriptions import Subscription, SubscriptionFilter, encode_part
+from .template_pattern import pattern_of_template
 from .text import shown, size_problem, text_problem
 from .update import Update
-from .url_pattern import UrlPattern, compile_pattern, pattern_of_template
+from .url_pattern import UrlPattern, compile_pattern
 from .v0 import is_access_token
 from .version import HUB_PATH, SubscribeRequest
 

@@ -17,11 +17,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flask_mercure_sse.protocol import url_pattern
+from flask_mercure_sse.protocol.template_pattern import pattern_of_template
 from flask_mercure_sse.protocol.url_pattern import (
     UrlPattern,
     compile_pattern,
     is_available,
-    pattern_of_template,
 )
 
 from .strategies import any_text

@@ -49,7 +49,7 @@ class Target:
     :param protocol: what the hub speaks.
     :param spoken: the version that its clients speak.
     :param keys: what the hub checks tokens with, by issuer and role.
-    :param signing_keys: what tokens are signed with, where that is another key.
+    :param signing_keys: the private keys that tokens are signed with, where `keys` are public.
     :param algorithm: of the tokens.
     """
 
@@ -60,7 +60,7 @@ class Target:
         *,
         url: str = URL,
         keys: Mapping[tuple[str, Role], str] = SECRETS,
-        signing_keys: Mapping[tuple[str, Role], str] | None = None,
+        signing_keys: Mapping[tuple[str, Role], Any] | None = None,
         algorithm: str = "HS256",
         anonymous: bool = True,
         subscriptions: bool = True,
@@ -69,7 +69,7 @@ class Target:
         self.protocol = protocol
         self.url = url
         self.version: Version = VERSIONS[spoken]
-        self.keys = signing_keys or keys
+        self.keys: Mapping[tuple[str, Role], Any] = signing_keys or keys
         self.algorithm = algorithm
         self.versions: Versions = speak(protocol, url, issuer=ISSUER)
         self.hub = Hub(self.versions, allow_anonymous=anonymous, subscriptions=subscriptions)
@@ -84,7 +84,7 @@ class Target:
         # So that a reader soon knows that nothing more comes.
         self.front = HubFront(front, keepalive_interval=0.001)
         self.client = Client(self.front, use_cookies=False)
-        lines = {line for key in {*keys.values(), *self.keys.values()} for line in key.split("\n")}
+        lines = {line for key in keys.values() for line in key.split("\n")}
         self.secrets = {line for line in lines if len(line) >= 20 and not line.startswith("-----")}
         """What no log and no answer may hold."""
         self.answers: list[TestResponse] = []

@@ -23,7 +23,7 @@ CONTENT = "A256GCM"
 
 AGREEMENT = "ECDH-ES+A256KW"
 
-KINDS = {
+KINDS: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
     ("oct", ""): ("dir", ("k",)),
     ("EC", "P-256"): (AGREEMENT, ("crv", "x", "y")),
     ("EC", "P-384"): (AGREEMENT, ("crv", "x", "y")),
@@ -61,7 +61,8 @@ class Encryption:
 
     def __init__(self, key: Mapping[str, Any] | str | bytes, *, encode: Encode = plain_json) -> None:
         given = _parsed(key)
-        self.algorithm, members = _use(given)
+        algorithm, members = _use(given)
+        self.algorithm: str = algorithm
         self.kid: str | None = given.get("kid")
         """The key's name, None where it has none."""
         self._encode = encode

@@ -27,10 +27,10 @@ class Group:
     __slots__ = ("deliver_to_all", "grants", "key", "members", "selectors", "version")
 
     def __init__(self, key: GroupKey, request: SubscribeRequest, grants: tuple[Selector, ...]) -> None:
-        self.key = key
+        self.key: GroupKey = key
         self.version: ProtocolVersion = request.version
         self.selectors: tuple[Selector, ...] = request.selectors
-        self.grants = grants
+        self.grants: tuple[Selector, ...] = grants
         # A dictionary instead of a set keeps the order in which they came.
         self.members: dict[Subscriber, None] = {}
         self.deliver_to_all: Deliver | None = None

@@ -125,7 +125,7 @@ class MethodNotAllowed(Refusal):
     status: ClassVar[int] = 405
 
     def __init__(self, method: str, allowed: Iterable[str]) -> None:
-        self.allowed = ", ".join(allowed)
+        self.allowed: str = ", ".join(allowed)
         super().__init__(f"{method} is not for this URL; use {self.allowed}")
 
 

@@ -56,7 +56,7 @@ SUBSCRIBER_VARIABLES = ["MERCURE_SUBSCRIBER_SECRET_KEY", "MERCURE_SUBSCRIBER_JWT
 _LIMITS = Limits()
 
 
-class Checked(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] - older ones take none
+class _Checked(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] - older ones take none
     """An option whose value a function reads, or refuses with the end of a sentence."""
 
     def __init__(self, name: str, read: Callable[[str], object]) -> None:
@@ -76,9 +76,9 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
 
 
-ORIGINS = Checked("origins", checked_origins)
-EXACT_ORIGINS = Checked("origins", lambda text: checked_origins(text, allow_any=False))
-LIMIT = click.IntRange(min=1)
+_ORIGINS = _Checked("origins", checked_origins)
+_EXACT_ORIGINS = _Checked("origins", lambda text: checked_origins(text, allow_any=False))
+_LIMIT = click.IntRange(min=1)
 
 
 @click.command(context_settings={"auto_envvar_prefix": "MERCURE", "show_default": True})
@@ -88,17 +88,17 @@ LIMIT = click.IntRange(min=1)
 @click.option("--protocol", default="0.x", type=click.Choice(PROTOCOLS), help="Version of the protocol.")
 @click.option("--publisher-secret", envvar=PUBLISHER_VARIABLES, help="Key of publishers' tokens.")
 @click.option("--subscriber-secret", envvar=SUBSCRIBER_VARIABLES, help="Key of subscribers' tokens.")
-@click.option("--algorithms", type=Checked("names", _words), help="Algorithms that tokens may have.")
+@click.option("--algorithms", type=_Checked("names", _words), help="Algorithms that tokens may have.")
 @click.option("--issuer", help="Who signs with the two keys (1.0); the hub's URL where it is left out.")
-@click.option("--issuers", type=Checked("json", read_issuers), help="Others and their keys (1.0), as JSON.")
+@click.option("--issuers", type=_Checked("json", read_issuers), help="Others and their keys (1.0), as JSON.")
 @click.option("--allow-anonymous/--no-allow-anonymous", default=True, help="Show public updates to all.")
-@click.option("--cors-origins", default="*", type=ORIGINS, help="Origins of pages that may use the hub.")
-@click.option("--publish-origins", default="", type=EXACT_ORIGINS, help="Origins that publish with a cookie.")
+@click.option("--cors-origins", default="*", type=_ORIGINS, help="Origins of pages that may use the hub.")
+@click.option("--publish-origins", default="", type=_EXACT_ORIGINS, help="Origins that publish with a cookie.")
 @click.option("--cookie-name", envvar="MERCURE_AUTHZ_COOKIE_NAME", help="Cookie with a browser's token.")
 @click.option("--subscriptions/--no-subscriptions", default=True, help="Tell who follows what.")
-@click.option("--max-body-size", default=_LIMITS.body_size, type=LIMIT, help="Bytes of a request's body.")
-@click.option("--max-topics", default=_LIMITS.topics, type=LIMIT, help="Topics of one update.")
-@click.option("--max-selectors", type=LIMIT, help="Selectors of one subscriber.  [default: 1000; 1.0: 100]")
+@click.option("--max-body-size", default=_LIMITS.body_size, type=_LIMIT, help="Bytes of a request's body.")
+@click.option("--max-topics", default=_LIMITS.topics, type=_LIMIT, help="Topics of one update.")
+@click.option("--max-selectors", type=_LIMIT, help="Selectors of one subscriber.  [default: 1000; 1.0: 100]")
 @click.option("--debug", is_flag=True, help="Log why requests are refused.")
 def main(host: str, port: int, debug: bool, **options: Any) -> None:
     """Run a Mercure hub.

@@ -51,14 +51,14 @@ class Connection:
     __slots__ = ("backlog", "backlog_size", "ends_in", "fd", "outbox", "replay", "rest", "subscriber")
 
     def __init__(self, fd: int, subscriber: Subscriber, outbox: Outbox) -> None:
-        self.fd = fd
-        self.subscriber = subscriber
-        self.outbox = outbox
+        self.fd: int = fd
+        self.subscriber: Subscriber = subscriber
+        self.outbox: Outbox = outbox
         # What waits is written in this order; the backlog is None while the socket takes everything.
-        self.rest = b""
+        self.rest: bytes = b""
         self.replay: deque[Update] | None = None
         self.backlog: deque[bytes] | None = None
-        self.backlog_size = 0
+        self.backlog_size: int = 0
         self.ends_in: int | None = None
         """The tick in which it ends."""
 
@@ -69,11 +69,11 @@ class Outbox:
     __slots__ = ("connections", "fanout", "frames", "last_write", "size")
 
     def __init__(self, fanout: FanOut, now: float) -> None:
-        self.fanout = fanout
+        self.fanout: FanOut = fanout
         self.connections: dict[int, Connection] = {}
         self.frames: list[Frame] = []
-        self.size = 0
-        self.last_write = now
+        self.size: int = 0
+        self.last_write: float = now
 
     def put(self, frame: Frame) -> None:
         """Take a frame for the group; never blocks."""

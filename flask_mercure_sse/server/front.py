@@ -93,7 +93,7 @@ class Front:
         publish_origins: Iterable[str] = (),
         cors: Cors | None = None,
     ) -> None:
-        self.hub = hub
+        self.hub: Hub = hub
         self._publishers = publishers
         self._subscribers = subscribers
         self._publish_origins = frozenset(publish_origins)

@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request as WsgiRequest
 from werkzeug.wrappers import Response as WsgiResponse
 
+from ..hub.hub import Hub
 from ..protocol.errors import ContentTooLarge, InvalidRequest
 from ..protocol.limits import Limits
 from .exchange import Request, Response
@@ -25,8 +26,8 @@ class HubFront:
     """
 
     def __init__(self, front: Front, *, keepalive_interval: float = 15, limits: Limits | None = None) -> None:
-        self.hub = front.hub
-        self.other_paths = front.other_paths
+        self.hub: Hub = front.hub
+        self.other_paths: list[str] = front.other_paths
         self._front = front
         self._keepalive_interval = keepalive_interval
         self._max_body = (limits or Limits()).body_size

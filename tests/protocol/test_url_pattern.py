@@ -16,7 +16,7 @@ import uritemplate
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from flask_mercure_sse.protocol import url_pattern
+from flask_mercure_sse.protocol import pattern_cost, url_pattern
 from flask_mercure_sse.protocol.template_pattern import pattern_of_template
 from flask_mercure_sse.protocol.url_pattern import (
     UrlPattern,
@@ -665,9 +665,9 @@ def test_survey_of_the_costs_is_one_of_the_very_pattern(text: str, some: list[st
     except ValueError:
         return
     library: Any = pattern._library
-    survey = url_pattern._Survey()
+    survey = pattern_cost.Survey()
     end = survey._place(0, ())
-    start = survey._build(url_pattern._Sequence(url_pattern._parse(library.pathname, "/")), end)
+    start = survey._build(pattern_cost.Sequence(pattern_cost.parse_part("pathname", library.pathname)), end)
     for path in some:
         places: set[int] = set(survey._closure(start))
         for character in path:

@@ -135,10 +135,6 @@ class AppState:
         """Return the token with which the app publishes on an external hub."""
         return self.config.publisher_jwt or self.token("publisher_secret_key", self.claims(publish=["*"]))
 
-    def cookie_name(self, *, secure: bool) -> str:
-        """Return the name of the cookie with a browser's token."""
-        return self.version.cookie_name(secure=secure)
-
     def http_publisher(self, hub_url: str, token: str | None = None) -> HttpPublisher:
         """Return a publisher for any hub, with the app's connections and time limits.
 

@@ -12,6 +12,7 @@ from .protocol.errors import ConfigurationError
 from .protocol.hub_url import EXAMPLE, checked_hub_url
 from .protocol.keys import ALGORITHMS, MAKE_A_KEY_ANYWHERE
 from .protocol.limits import Limits
+from .protocol.text import words
 from .protocol.versions import PROTOCOLS, has_fixed_path
 from .server.cors import checked_origins
 from .server.issuers import Issuers, read_issuers
@@ -247,7 +248,7 @@ def _protocol(value: object) -> str:
 
 
 def _names(value: object) -> tuple[str, ...]:
-    names = value.replace(",", " ").split() if isinstance(value, str) else value
+    names = words(value) if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):  # pyright: ignore[reportUnknownVariableType]
         raise ValueError("is not a list of texts; give a list, or one text with commas")
     return tuple(cast("list[str]", names))

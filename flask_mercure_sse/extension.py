@@ -426,7 +426,8 @@ class MercureSSE:
         if jwt is None:  # of another token the end is not known
             lifetime = state.token_lifetime
             attributes.setdefault("max_age", None if lifetime is None else int(lifetime))
-        response.set_cookie(state.cookie_name(secure=bool(attributes["secure"])), token, **attributes)
+        name = state.version.cookie_name(secure=bool(attributes["secure"]))
+        response.set_cookie(name, token, **attributes)
         return response
 
     def delete_authz_cookie(self, response: ResponseT, **options: Any) -> ResponseT:

@@ -23,6 +23,11 @@ class Credentials:
     from_cookie: bool = False
 
 
+def is_access_token(declared_type: object) -> bool:
+    """Tell whether a token's ``typ`` is that of an OAuth access token (`RFC 9068, Header`)."""
+    return isinstance(declared_type, str) and declared_type.lower() in ("at+jwt", "application/at+jwt")
+
+
 def bearer_token(authorization: str) -> str | None:
     """Return the token of an ``Authorization`` header, None when it holds none (`RFC 6750`).
 

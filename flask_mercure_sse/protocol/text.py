@@ -28,6 +28,11 @@ def shown(text: str) -> str:
     return repr(text) if len(text) <= 80 else f"{text[:80]!r}..."
 
 
+def words(text: str) -> list[str]:
+    """Return what a setting lists in one text, between commas or spaces."""
+    return text.replace(",", " ").split()
+
+
 def text_problem(text: str) -> str | None:
     """Say why `text` is not clean text, None when it is.
 

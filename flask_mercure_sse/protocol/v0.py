@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, cast
 from urllib.parse import unquote_plus
 
-from .credentials import Credentials, bearer_token
+from .credentials import Credentials, bearer_token, is_access_token
 from .errors import (
     ConfigurationError,
     Forbidden,
@@ -189,11 +189,11 @@ class Mercure0:
     # Subscription events and API
 
     def subscription_topic(self, topic: str, subscriber: str | None = None) -> str:
-        last = encode_part(subscriber) if subscriber else "{subscriber}"
-        return f"{SUBSCRIPTIONS_PATH}/{encode_part(_selector_text(topic))}/{last}"
+        url = self.subscriptions_url(self.filter_for(topic, subscriber or None))
+        return url if subscriber else f"{url}/{{subscriber}}"
 
     def subscription_update(self, subscription: Subscription, *, active: bool) -> Update:
-        described = _described(subscription, active=active)
+        described = self._described(subscription, active=active)
         return Update((described["id"],), data=json.dumps({"@context": CONTEXT, **described}), private=True)
 
     def subscription_filter(self, parts: Sequence[str]) -> SubscriptionFilter:
@@ -213,7 +213,7 @@ class Mercure0:
         return SubscriptionFilter(text=text, subscriber=subscriber)
 
     def subscription_document(self, subscription: Subscription, last_event_id: str) -> dict[str, Any]:
-        described = _described(subscription, active=True)
+        described = self._described(subscription, active=True)
         return {"@context": CONTEXT, **described, "lastEventID": last_event_id}
 
     def subscriptions_document(
@@ -224,8 +224,21 @@ class Mercure0:
             "id": self.subscriptions_url(wanted),
             "type": "Subscriptions",
             "lastEventID": last_event_id,
-            "subscriptions": [_described(subscription, active=True) for subscription in subscriptions],
+            "subscriptions": [self._described(subscription, active=True) for subscription in subscriptions],
         }
+
+    def _described(self, subscription: Subscription, *, active: bool) -> dict[str, Any]:
+        text, subscriber = subscription.selector.text, subscription.subscriber
+        described: dict[str, Any] = {
+            "id": self.subscriptions_url(SubscriptionFilter(text=text, subscriber=subscriber)),
+            "type": "Subscription",
+            "topic": text,
+            "subscriber": subscriber,
+            "active": active,
+        }
+        if subscription.payload is not None:
+            described["payload"] = subscription.payload
+        return described
 
     def lifetime(self, wanted: float | None) -> float | None:
         return wanted
@@ -238,11 +251,6 @@ class Mercure0:
 
     def listed(self, document: Mapping[str, Any]) -> list[dict[str, Any]]:
         return list(document["subscriptions"])
-
-
-def is_access_token(declared_type: object) -> bool:
-    """Tell whether a token's ``typ`` is that of an OAuth access token (`RFC 9068, Header`)."""
-    return isinstance(declared_type, str) and declared_type.lower() in ("at+jwt", "application/at+jwt")
 
 
 def _selector_text(topic: str) -> str:
@@ -258,20 +266,6 @@ def _selector_text(topic: str) -> str:
             "MERCURE_PROTOCOL to 1.0"
         )
     return str(topic)
-
-
-def _described(subscription: Subscription, *, active: bool) -> dict[str, Any]:
-    text = subscription.selector.text
-    described: dict[str, Any] = {
-        "id": f"{SUBSCRIPTIONS_PATH}/{encode_part(text)}/{encode_part(subscription.subscriber)}",
-        "type": "Subscription",
-        "topic": text,
-        "subscriber": subscription.subscriber,
-        "active": active,
-    }
-    if subscription.payload is not None:
-        described["payload"] = subscription.payload
-    return described
 
 
 def _granted_selectors(granted: dict[str, object], action: str) -> tuple[Selector, ...]:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from . import uri_template
-from .credentials import Credentials, bearer_token
+from .credentials import Credentials, bearer_token, is_access_token
 from .errors import (
     ConfigurationError,
     InvalidCredentials,
@@ -33,11 +33,9 @@ from .template_pattern import pattern_of_template
 from .text import shown, size_problem, text_problem
 from .update import Update
 from .url_pattern import UrlPattern, compile_pattern
-from .v0 import is_access_token
-from .version import HUB_PATH, SubscribeRequest
+from .version import HUB_PATH, METADATA_PATH, SubscribeRequest
 
 AUTHORIZATION_DETAIL = "https://mercure.rocks/authorization-detail"
-METADATA_PATH = "/.well-known/oauth-protected-resource"
 
 SECURE_COOKIE = "__Secure-mercure_access_token"
 PLAIN_COOKIE = "mercure_access_token"
@@ -316,9 +314,8 @@ class Mercure1:
     # Subscription events and API
 
     def subscription_topic(self, topic: str, subscriber: str | None = None) -> str:
-        match_type, text = _matcher(topic)
-        last = encode_part(subscriber) if subscriber else "{subscriber}"
-        return f"{self.hub_path}/subscriptions/{match_type}/{encode_part(text)}/{last}"
+        url = self.subscriptions_url(self.filter_for(topic, subscriber or None))
+        return url if subscriber else f"{url}/{{subscriber}}"
 
     def subscription_update(self, subscription: Subscription, *, active: bool) -> Update:
         described = self._described(subscription, active=active)

@@ -18,6 +18,9 @@ from .update import Update
 
 HUB_PATH = "/.well-known/mercure"
 
+METADATA_PATH = "/.well-known/oauth-protected-resource"
+"""What stands before the path of a hub's description (`RFC 9728, Protected Resource Metadata Request`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class SubscribeRequest:
@@ -196,7 +199,7 @@ class ProtocolVersion(Protocol):
     def subscription_filter(self, parts: Sequence[str]) -> SubscriptionFilter:
         """Return what a URL of the subscription API names.
 
-        :param parts: the decoded parts of its path.
+        :param parts: the parts of its path, still encoded.
         :raises NotFound: there is no such URL.
         """
         ...

@@ -22,7 +22,8 @@ class Versions:
     """One version of the protocol, or several for the time of a move from one to the next.
 
     A request is read by one version alone: the one that its parameters belong to, else the one that its
-    token belongs to, else the first. So a token never gives rights in the other version's way.
+    token belongs to. So a token never gives rights in the other version's way. A subscribe request that tells
+    neither is the oldest's, any other the newest's.
 
     :param versions: the oldest first.
     """
@@ -38,7 +39,7 @@ class Versions:
 
     @property
     def oldest(self) -> ProtocolVersion:
-        """The version of requests that do not tell theirs."""
+        """The version of subscribe requests that do not tell theirs."""
         return self._versions[0]
 
     @property
@@ -46,13 +47,15 @@ class Versions:
         """The version that an app speaks to the hub."""
         return self._versions[-1]
 
-    def check(self, update: Update) -> None:
-        """Check an update by the rules of all versions: it goes to the subscribers of all of them.
+    def check_for_others(self, update: Update, publisher: ProtocolVersion) -> None:
+        """Check an update by the rules of the other versions: it goes to the subscribers of all of them.
 
+        :param publisher: the version that has read the update, and by that checked it.
         :raises InvalidUpdate: one of them refuses it.
         """
         for version in self._versions:
-            version.check(update)
+            if version is not publisher:
+                version.check(update)
 
     def of_parameters(self, parameters: Fields) -> ProtocolVersion:
         """Return the version that a subscribe request's parameters belong to.

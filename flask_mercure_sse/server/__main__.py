@@ -26,6 +26,7 @@ from ..protocol.errors import ConfigurationError  # noqa: E402
 from ..protocol.hub_url import checked_hub_url  # noqa: E402
 from ..protocol.keys import MAKE_A_KEY_ANYWHERE, KeySource, sign  # noqa: E402
 from ..protocol.limits import Limits  # noqa: E402
+from ..protocol.text import words  # noqa: E402
 from ..protocol.version import HUB_PATH  # noqa: E402
 from ..protocol.versions import PROTOCOLS, Versions, has_fixed_path, speak  # noqa: E402
 from .cors import Cors, checked_origins  # noqa: E402
@@ -72,10 +73,6 @@ class _Checked(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] -
             self.fail(f"the value {error}", param, ctx)
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.replace(",", " ").split())
-
-
 _ORIGINS = _Checked("origins", checked_origins)
 _EXACT_ORIGINS = _Checked("origins", lambda text: checked_origins(text, allow_any=False))
 _LIMIT = click.IntRange(min=1)
@@ -88,7 +85,7 @@ _LIMIT = click.IntRange(min=1)
 @click.option("--protocol", default="0.x", type=click.Choice(PROTOCOLS), help="Version of the protocol.")
 @click.option("--publisher-secret", envvar=PUBLISHER_VARIABLES, help="Key of publishers' tokens.")
 @click.option("--subscriber-secret", envvar=SUBSCRIBER_VARIABLES, help="Key of subscribers' tokens.")
-@click.option("--algorithms", type=_Checked("names", _words), help="Algorithms that tokens may have.")
+@click.option("--algorithms", type=_Checked("names", words), help="Algorithms that tokens may have.")
 @click.option("--issuer", help="Who signs with the two keys (1.0); the hub's URL where it is left out.")
 @click.option("--issuers", type=_Checked("json", read_issuers), help="Others and their keys (1.0), as JSON.")
 @click.option("--allow-anonymous/--no-allow-anonymous", default=True, help="Show public updates to all.")

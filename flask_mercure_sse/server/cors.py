@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from ..protocol.text import words
+
 METHODS = "GET, HEAD, POST, QUERY"
 REQUEST_HEADERS = "Authorization, Cache-Control, Content-Type, Last-Event-ID"
 EXPOSED_HEADERS = "Link, Last-Event-ID, Mercure-Last-Event-ID, WWW-Authenticate"
@@ -44,7 +46,7 @@ def checked_origins(given: str | Iterable[str], *, allow_any: bool = True) -> tu
     :param given: origins, or a text with them between commas or spaces.
     :param allow_any: whether ``*`` is one.
     """
-    origins = given.replace(",", " ").split() if isinstance(given, str) else tuple(given)
+    origins = words(given) if isinstance(given, str) else tuple(given)
     for origin in origins:
         if origin == ANY and allow_any:
             continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -24,12 +23,11 @@ from ..protocol.errors import (
     Refusal,
     Unauthorized,
 )
-from ..protocol.forms import parse_form
+from ..protocol.forms import Fields, parse_form
 from ..protocol.rights import Rights
 from ..protocol.sse import CONTENT_TYPE
 from ..protocol.text import shown
-from ..protocol.v1 import METADATA_PATH
-from ..protocol.version import HUB_PATH, ProtocolVersion, SubscribeRequest
+from ..protocol.version import HUB_PATH, METADATA_PATH, ProtocolVersion, SubscribeRequest
 from .cors import Cors, comes_from
 from .etags import etag_of, is_current
 from .exchange import Request, Response, text_header
@@ -39,8 +37,6 @@ from .requests import path_parts, read_parameters, read_publication
 logger: logging.Logger = logging.getLogger(__name__)
 
 API_PATH = f"{HUB_PATH}/subscriptions"
-
-_METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}")
 
 TEXT = "text/plain; charset=utf-8"
 
@@ -112,8 +108,6 @@ class Front:
 
     def answer(self, request: Request) -> Response | Opening:
         """Return the response to a request for the hub, its subscription API or its description."""
-        if not _METHOD.fullmatch(request.method):
-            request.method = "?"  # what some servers pass on is no method, and nothing for a log
         request.path = _at_usual_path(request.path, self._seen_path)
         request.raw_path = request.raw_path and _at_usual_path(request.raw_path, self._seen_path)
         version = self.hub.versions.oldest
@@ -157,11 +151,7 @@ class Front:
             return versions.oldest
         if request.path == HUB_PATH and request.method != "POST":
             return versions.of_parameters(read_parameters(request))
-        return versions.of_token(
-            request.headers.get("authorization"),
-            parse_form(request.query),
-            parse_cookie(request.headers.get("cookie")),
-        )
+        return versions.of_token(*_presented(request))
 
     def _answer(
         self, request: Request, version: ProtocolVersion, answers: Mapping[str, Answer]
@@ -191,7 +181,7 @@ class Front:
             raise version.foreign_origin()
         rights = _rights(self._publishers, version, credentials.token)
         update = version.update(read_publication(request))
-        self.hub.versions.check(update)
+        self.hub.versions.check_for_others(update, version)
         event_id = self.hub.publish_with(rights, update)
         return Response(200, event_id.encode(), [("Content-Type", TEXT)])
 
@@ -228,15 +218,17 @@ class Front:
         raise NotFound("the hub has no description")
 
     def _credentials(self, request: Request, version: ProtocolVersion) -> Credentials | None:
-        return version.credentials(
-            request.headers.get("authorization"),
-            parse_form(request.query),
-            parse_cookie(request.headers.get("cookie")),
-        )
+        return version.credentials(*_presented(request))
 
     def _subscriber_rights(self, request: Request, version: ProtocolVersion) -> Rights | None:
         credentials = self._credentials(request, version)
         return None if credentials is None else _rights(self._subscribers, version, credentials.token)
+
+
+def _presented(request: Request) -> tuple[str | None, Fields, Mapping[str, str]]:
+    """Return all places in which a request may present a token."""
+    headers = request.headers
+    return headers.get("authorization"), parse_form(request.query), parse_cookie(headers.get("cookie"))
 
 
 def _at_usual_path(path: str, seen_path: str) -> str:

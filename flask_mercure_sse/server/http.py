@@ -19,11 +19,14 @@ from typing import Any, cast
 import httptools
 from gevent.server import StreamServer
 
+from .exchange import Response
+
 logger: logging.Logger = logging.getLogger(__name__)
 
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
+_CLOSE = b"Connection: close\r\n\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BAD_HEAD = re.compile(rb"(?<!\r)\n|\r(?!\n)|\0|\n[ \t]")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
@@ -77,22 +80,12 @@ class HttpRequest:
     target: str
     headers: dict[str, str]
     body: bytes = b""
-    client: str = ""
-
-
-@dataclass(slots=True)
-class HttpResponse:
-    """A response with a body of known length; its length, date and connection are the server's business."""
-
-    status: int
-    body: bytes
-    headers: list[tuple[str, str]]
 
 
 TakeOver = Callable[[int], None]
 """Takes the descriptor of a socket, not blocking, on which nothing was answered yet."""
 
-Handler = Callable[[HttpRequest], HttpResponse | TakeOver]
+Handler = Callable[[HttpRequest], Response | TakeOver]
 
 
 class _Head:
@@ -197,9 +190,8 @@ def _expects(headers: dict[str, str]) -> bool:
 class _Conversation:
     """The requests and responses of one connection."""
 
-    def __init__(self, sock: socket.socket, client: str, handler: Handler, limits: HttpLimits) -> None:
+    def __init__(self, sock: socket.socket, handler: Handler, limits: HttpLimits) -> None:
         self._socket = sock
-        self._client = client
         self._handler = handler
         self._limits = limits
         self._data = b""
@@ -222,10 +214,9 @@ class _Conversation:
             return False
         parsed = parse_head(head, self._limits)
         request = parsed.request
-        request.client = self._client
         request.body = self._read_body(parsed)
         answer = self._handler(request)
-        if not isinstance(answer, HttpResponse):
+        if not isinstance(answer, Response):
             answer(self._socket.detach())
             return False
         self._send(answer, keeps_alive=parsed.keeps_alive, with_body=request.method != "HEAD")
@@ -322,12 +313,11 @@ class _Conversation:
             raise Refused(400, "a bare line break in the framing of a body")
         return line
 
-    def _send(self, response: HttpResponse, *, keeps_alive: bool, with_body: bool) -> None:
-        lines = [_STATUS_LINES[response.status], _date()]
-        lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in response.headers]
+    def _send(self, response: Response, *, keeps_alive: bool, with_body: bool) -> None:
+        lines = _head_lines(response.status, response.headers)
         if response.status not in (204, 304):
             lines.append(b"Content-Length: %d\r\n" % len(response.body))
-        lines.append(b"\r\n" if keeps_alive else b"Connection: close\r\n\r\n")
+        lines.append(b"\r\n" if keeps_alive else _CLOSE)
         if with_body and response.status not in (204, 304):
             lines.append(response.body)
         self._socket.settimeout(self._limits.write_time)
@@ -336,7 +326,7 @@ class _Conversation:
     def _refuse(self, refused: Refused) -> None:
         logger.info("A request was refused with %d: %s", refused.status, refused)
         phrase = HTTPStatus(refused.status).phrase
-        response = HttpResponse(
+        response = Response(
             refused.status, f"{phrase}\n".encode(), [("Content-Type", "text/plain; charset=utf-8")]
         )
         try:
@@ -365,10 +355,12 @@ def _date() -> bytes:
 
 def response_head(status: int, headers: list[tuple[str, str]]) -> bytes:
     """Return the head of a response that ends with its connection."""
-    lines = [_STATUS_LINES[status], _date()]
-    lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers]
-    lines.append(b"Connection: close\r\n\r\n")
-    return b"".join(lines)
+    return b"".join([*_head_lines(status, headers), _CLOSE])
+
+
+def _head_lines(status: int, headers: list[tuple[str, str]]) -> list[bytes]:
+    lines = [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers]
+    return [_STATUS_LINES[status], _date(), *lines]
 
 
 class HttpServer(StreamServer):  # pyright: ignore[reportUntypedBaseClass]
@@ -383,16 +375,15 @@ class HttpServer(StreamServer):  # pyright: ignore[reportUntypedBaseClass]
         self._handler = handler
         self._limits = limits or HttpLimits()
 
-    def _serve(self, sock: socket.socket, address: object) -> None:
+    def _serve(self, sock: socket.socket, _address: object) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        client = str(cast("tuple[object, ...]", address)[0]) if isinstance(address, tuple) else ""
-        _Conversation(sock, client, self._guarded, self._limits).run()
+        _Conversation(sock, self._guarded, self._limits).run()
 
-    def _guarded(self, request: HttpRequest) -> HttpResponse | TakeOver:
+    def _guarded(self, request: HttpRequest) -> Response | TakeOver:
         try:
             return self._handler(request)
         except Refused:
             raise
         except Exception:
             logger.exception("A request failed")
-            return HttpResponse(500, b"Internal Server Error\n", [("Content-Type", "text/plain")])
+            return Response(500, b"Internal Server Error\n", [("Content-Type", "text/plain")])

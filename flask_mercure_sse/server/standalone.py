@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -11,9 +10,7 @@ from ..protocol.limits import Limits
 from .exchange import Request, Response
 from .fanout import FanOut
 from .front import Front, Opening
-from .http import HttpLimits, HttpRequest, HttpResponse, HttpServer, Refused, TakeOver, response_head
-
-logger: logging.Logger = logging.getLogger(__name__)
+from .http import HttpLimits, HttpRequest, HttpServer, Refused, TakeOver, response_head
 
 
 class Standalone:
@@ -47,11 +44,9 @@ class Standalone:
         self._fanout.stop()
         self.server.stop(timeout)
 
-    def _handle(self, received: HttpRequest) -> HttpResponse | TakeOver:
+    def _handle(self, received: HttpRequest) -> Response | TakeOver:
         answer = self._front.answer(_request_of(received))
-        if isinstance(answer, Response):
-            return HttpResponse(answer.status, answer.body, answer.headers)
-        return partial(self._open, answer)
+        return partial(self._open, answer) if isinstance(answer, Opening) else answer
 
     def _open(self, opening: Opening, fd: int) -> None:
         rights = opening.rights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,6 +16,8 @@ from ..protocol.limits import Limits
 from .exchange import Request, Response
 from .front import Front, Opening
 from .stream import Stream
+
+_METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}")
 
 
 class HubFront:
@@ -67,8 +70,10 @@ def request_of(environ: dict[str, Any], max_body: int) -> Request:
     """
     request = WsgiRequest(environ)
     raw = environ.get("RAW_URI") or environ.get("REQUEST_URI")
+    # What some servers pass on is no method, and nothing for a log.
+    method = request.method if _METHOD.fullmatch(request.method) else "?"
     return Request(
-        request.method,
+        method,
         request.path,
         request.query_string,
         {name.lower(): value for name, value in request.headers.items()},

@@ -238,7 +238,7 @@ def test_a_page_publishes_with_the_cookie_only_from_an_origin_that_may(
 ) -> None:
     app = make(protocol, MERCURE_PUBLISH_ORIGINS=PAGE)
     mercure, client = mercure_of(app), app.test_client()
-    name = app.extensions["mercure_sse"].cookie_name(secure=False)
+    name = app.extensions["mercure_sse"].version.cookie_name(secure=False)
     client.set_cookie(name, mercure.create_jwt("publisher_secret_key", publish=["*"]), path=HUB)
     stream = client.get(mercure.hub_url("/a"), headers=bearer(mercure.create_subscription_jwt([])))
     posted = client.post(HUB, data={"topic": "/a", "data": "x"}, headers=headers)

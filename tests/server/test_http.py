@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flask_mercure_sse.server.exchange import Response
 from flask_mercure_sse.server.http import (
     HttpLimits,
     HttpRequest,
-    HttpResponse,
     HttpServer,
     Refused,
     parse_head,
@@ -110,10 +110,10 @@ def exchange() -> Iterator[Exchange]:
     ready, stop = threading.Event(), threading.Event()
     port: list[int] = []
 
-    def handle(request: HttpRequest) -> HttpResponse:
+    def handle(request: HttpRequest) -> Response:
         if request.target == "/error":
             raise RuntimeError("a secret of the server")
-        return HttpResponse(200, f"{request.method} {request.target} ".encode() + request.body, [])
+        return Response(200, f"{request.method} {request.target} ".encode() + request.body, [])
 
     def serve() -> None:
         server = HttpServer(("127.0.0.1", 0), handle, limits)

@@ -141,6 +141,20 @@ class UnsupportedMediaType(Refusal):
     status: ClassVar[int] = 415
 
 
+class TooManyConnections(Refusal):
+    """There are enough of them (`Mercure 1.0, Subscription`).
+
+    :param limit: a word for the limit that is reached.
+    """
+
+    status: ClassVar[int] = 429
+    answer: ClassVar[str | None] = "Too Many Requests"
+
+    def __init__(self, limit: str) -> None:
+        self.limit = limit
+        super().__init__(f"the limit of {limit.replace('_', ' ')} is reached")
+
+
 class Unavailable(Refusal):
     """The hub cannot serve this here; the text says what to run instead."""
 

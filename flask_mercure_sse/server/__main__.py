@@ -31,6 +31,7 @@ from ..protocol.version import HUB_PATH  # noqa: E402
 from ..protocol.versions import PROTOCOLS, Versions, has_fixed_path, speak  # noqa: E402
 from .cors import Cors, checked_origins  # noqa: E402
 from .front import Front  # noqa: E402
+from .http_limits import HttpLimits  # noqa: E402
 from .issuers import (  # noqa: E402
     Issuers,
     Role,
@@ -167,7 +168,7 @@ class Settings:
             publish_origins=options["publish_origins"],
             cors=Cors(options["cors_origins"]),
         )
-        return Server(listener, front, limits=self._limits)
+        return Server(listener, front, limits=HttpLimits(body_size=self._limits.body_size))
 
     def lines(self) -> Iterator[str]:
         """Yield what is told once, at the start: a publisher's token, and what was made up."""

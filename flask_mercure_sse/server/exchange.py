@@ -18,6 +18,8 @@ class Request:
     :param read_body: returns the body; raises a refusal where it is too large or badly framed.
     :param raw_path: the path as it was sent, still encoded, None where the server does not tell.
     :param root: the path of the app.
+    :param address: the address that it came from, empty where nobody needs it.
+    :param limit: a word for the limit that its connection is over, None where it is over none.
     """
 
     method: str
@@ -27,6 +29,8 @@ class Request:
     read_body: Callable[[], bytes]
     raw_path: str | None = None
     root: str = ""
+    address: str = ""
+    limit: str | None = None
 
     def header_text(self, name: str) -> str | None:
         """Return a header that browsers write in UTF-8."""

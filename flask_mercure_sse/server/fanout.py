@@ -10,7 +10,9 @@ For one thread: the loop's.
 
 from __future__ import annotations
 
+import math
 import os
+import random
 import select
 import time
 from collections import deque
@@ -25,6 +27,8 @@ from ..hub.hub import Hub
 from ..hub.subscriber import Group, Subscriber
 from ..protocol.sse import COMMENT, encode
 from ..protocol.update import Update
+from .admission import ANY_PLACE, Admission, Place
+from .counters import Counters
 from .stream import MAX_BACKLOG
 
 MAX_JOINED = 256 * 1024
@@ -36,6 +40,12 @@ JOIN_TIME = 0.001
 TICK = 0.25
 """Seconds between two looks at what is due."""
 
+DRAIN_STEP = 0.05
+"""Seconds between two streams or more that end while the hub drains."""
+
+MIN_RETRY = 1.0
+"""Seconds that a client waits at least when the hub has sent it home."""
+
 GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 WRITABLE = GONE | select.EPOLLOUT
 
@@ -43,10 +53,21 @@ WRITABLE = GONE | select.EPOLLOUT
 class Connection:
     """One open stream."""
 
-    __slots__ = ("backlog", "backlog_size", "ends_in", "fd", "outbox", "replay", "rest", "subscriber")
+    __slots__ = (
+        "backlog",
+        "backlog_size",
+        "ends_in",
+        "fd",
+        "outbox",
+        "place",
+        "replay",
+        "rest",
+        "subscriber",
+    )
 
-    def __init__(self, fd: int, subscriber: Subscriber, outbox: Outbox) -> None:
+    def __init__(self, fd: int, subscriber: Subscriber, outbox: Outbox, place: Place) -> None:
         self.fd: int = fd
+        self.place: Place = place
         self.subscriber: Subscriber = subscriber
         self.outbox: Outbox = outbox
         # What waits is written in this order; the backlog is None while the socket takes everything.
@@ -86,17 +107,31 @@ class FanOut:
     :param hub: the hub whose subscribers they are.
     :param keepalive_interval: seconds between comments on an idle stream, 0 for none.
     :param max_backlog: bytes that may wait for a subscriber that does not read.
+    :param max_lifetime: seconds after which a stream ends, 0 for never; each a little earlier, by chance.
     """
 
-    def __init__(self, hub: Hub, *, keepalive_interval: float = 15.0, max_backlog: int = MAX_BACKLOG) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        keepalive_interval: float = 15.0,
+        max_backlog: int = MAX_BACKLOG,
+        max_lifetime: float = 0.0,
+        admission: Admission | None = None,
+        counters: Counters | None = None,
+    ) -> None:
         self._hub = hub
+        self._max_lifetime = max_lifetime
+        self._admission = admission or Admission()
+        self._counters = counters or Counters()
         self._max_backlog = max_backlog
         self._keepalive_interval = keepalive_interval
         self._connections: dict[int, Connection] = {}
+        self._highest = 0  # descriptor of all
         self._outboxes: dict[Group, Outbox] = {}
         self._dirty: list[Outbox] = []
         self._dirty_since = 0.0
-        self._doomed: list[Connection] = []
+        self._doomed: list[tuple[Connection, str]] = []
         self._ending: dict[int, dict[Connection, None]] = {}
         """Connections by the tick in which they end."""
         self._tick = 0
@@ -119,7 +154,7 @@ class FanOut:
         """End every stream and stop."""
         self.flush()
         for connection in list(self._connections.values()):
-            self._close(connection)
+            self._close(connection, "stopped")
         self._ready.stop()
         self._clock.stop()
         self._epoll.close()
@@ -131,6 +166,7 @@ class FanOut:
         head: bytes,
         replay: Iterable[Update] = (),
         ends_at: float | None = None,
+        place: Place = ANY_PLACE,
     ) -> None:
         """Take over a socket.
 
@@ -142,18 +178,27 @@ class FanOut:
         outbox = self._outbox_of(subscriber.group)
         if outbox.frames:
             self.flush()  # they are in the replay as well
-        connection = Connection(fd, subscriber, outbox)
+        connection = Connection(fd, subscriber, outbox, place)
         self._connections[fd] = outbox.connections[fd] = connection
+        self._highest = max(fd, self._highest)
+        self._counters.subscribers += 1
         self._epoll.register(fd, GONE)
-        if ends_at is not None:
-            # What is due already ends with the next look.
-            looked_until = min(self._looked_until, _tick_of(time.time()))  # the clock may be set back
-            connection.ends_in = max(_tick_of(ends_at), looked_until)
-            self._ending.setdefault(connection.ends_in, {})[connection] = None
+        self._limit_life(connection, ends_at)
         connection.replay = deque(replay) or None
         self._write(connection, head + COMMENT + self._next_of_replay(connection))
         if connection.replay and connection.backlog is None:
             self._wait_with(connection, b"")
+
+    def _limit_life(self, connection: Connection, ends_at: float | None) -> None:
+        now = time.time()
+        if self._max_lifetime:
+            lifetime = self._max_lifetime * random.uniform(0.8, 1.0)  # noqa: S311 - so that they come back apart
+            ends_at = min(now + lifetime, ends_at or math.inf)
+        if ends_at is not None:
+            # What is due already ends with the next look.
+            looked_until = min(self._looked_until, _tick_of(now))  # the clock may be set back
+            connection.ends_in = max(_tick_of(ends_at), looked_until)
+            self._ending.setdefault(connection.ends_in, {})[connection] = None
 
     def _outbox_of(self, group: Group) -> Outbox:
         outbox = self._outboxes.get(group)
@@ -223,7 +268,7 @@ class FanOut:
         assert connection.backlog is not None
         # A single update may be larger than all that may wait.
         if connection.backlog and connection.backlog_size + len(data) > self._max_backlog:
-            self._doom(connection)
+            self._doom(connection, "slow")
             return
         connection.backlog.append(data)
         connection.backlog_size += len(data)
@@ -269,7 +314,7 @@ class FanOut:
             if connection is None:
                 continue
             if events & GONE:
-                self._close(connection)
+                self._close(connection, "left")
             elif events & select.EPOLLOUT:
                 self._go_on(connection)
 
@@ -283,8 +328,9 @@ class FanOut:
         # Each time another part of them, so that the comments are spread over the interval.
         turn = self._tick % interval
         idle_since = now - self._keepalive_interval + TICK
-        for fd, connection in self._connections.items():
-            if fd % interval != turn or connection.backlog is not None:
+        for fd in range(turn, self._highest + 1, interval):
+            connection = self._connections.get(fd)
+            if connection is None or connection.backlog is not None:
                 continue
             if connection.outbox.last_write <= idle_since:
                 self._write(connection, COMMENT)
@@ -299,22 +345,54 @@ class FanOut:
         for tick in due:
             for connection in list(self._ending.pop(tick)):
                 connection.ends_in = None
-                self._close(connection)
+                self._close(connection, "expired")
 
     # Ending
 
-    def _doom(self, connection: Connection) -> None:
+    def drain(self, seconds: float) -> None:
+        """End every stream, one after the other, and return when none is left.
+
+        Each is told when to come back: after the last has ended, and then at a moment of its own, for all of
+        them at once would be a flood.
+
+        :param seconds: for all of them together.
+        """
+        ends_at = time.monotonic() + seconds
+        waiting = list(self._connections.values())
+        random.shuffle(waiting)
+        total = len(waiting)
+        while (remaining := ends_at - time.monotonic()) > 0 and waiting:
+            self.flush()
+            for _ in range(len(waiting) - int(total * remaining / seconds)):
+                self._send_home(waiting.pop(), remaining, seconds)
+            gevent.sleep(min(remaining, DRAIN_STEP))
+        self.flush()
+        for connection in list(self._connections.values()):
+            self._send_home(connection, 0.0, seconds)
+
+    def _send_home(self, connection: Connection, remaining: float, spread: float) -> None:
+        """End a stream.
+
+        :param remaining: seconds until the hub has ended.
+        :param spread: seconds over which all come back.
+        """
+        pause = remaining + random.uniform(MIN_RETRY, MIN_RETRY + spread)  # noqa: S311 - no secret
+        if connection.backlog is None:
+            self._write(connection, b"retry: %d\n\n" % (pause * 1000))
+        self._close(connection, "drained")
+
+    def _doom(self, connection: Connection, reason: str = "left") -> None:
         # Not at once: whoever finds it out is going through the others.
         if not self._doomed:
             self._loop.run_callback(self._bury)
-        self._doomed.append(connection)
+        self._doomed.append((connection, reason))
 
     def _bury(self) -> None:
         doomed, self._doomed = self._doomed, []
-        for connection in doomed:
-            self._close(connection)
+        for connection, reason in doomed:
+            self._close(connection, reason)
 
-    def _close(self, connection: Connection) -> None:
+    def _close(self, connection: Connection, reason: str) -> None:
         if self._connections.get(connection.fd) is not connection:
             return
         del self._connections[connection.fd]
@@ -329,6 +407,8 @@ class FanOut:
             if not ending:
                 del self._ending[connection.ends_in]
         os.close(connection.fd)
+        self._counters.endings[reason] += 1
+        self._admission.close_stream(connection.place)
         self._hub.unsubscribe(connection.subscriber)
 
 

@@ -21,6 +21,7 @@ from ..protocol.errors import (
     MethodNotAllowed,
     NotFound,
     Refusal,
+    TooManyConnections,
     Unauthorized,
 )
 from ..protocol.forms import Fields, parse_form
@@ -28,6 +29,7 @@ from ..protocol.rights import Rights
 from ..protocol.sse import CONTENT_TYPE
 from ..protocol.text import shown
 from ..protocol.version import HUB_PATH, METADATA_PATH, ProtocolVersion, SubscribeRequest
+from .admission import ANY_PLACE, RETRY_AFTER, Admission, Place
 from .cors import Cors, comes_from
 from .etags import etag_of, is_current
 from .exchange import Request, Response, text_header
@@ -54,11 +56,13 @@ class Opening:
     :param request: what its subscriber asks for.
     :param rights: what its token grants, None where it has none.
     :param headers: those of the response; the cursor comes with the first of its subscriber's updates.
+    :param place: what it takes of what there is for streams.
     """
 
     request: SubscribeRequest
     rights: Rights | None
     headers: list[tuple[str, str]]
+    place: Place = ANY_PLACE
 
     def headers_for(self, cursor: str | None) -> list[tuple[str, str]]:
         """Return the headers of the response to a subscriber whose first update comes after this id."""
@@ -78,6 +82,7 @@ class Front:
     :param subscribers: checks subscribers' tokens.
     :param publish_origins: origins whose pages may publish with the cookie.
     :param cors: which other origins' pages may use the hub.
+    :param admission: how many streams may be open, None where a server counts its own.
     """
 
     def __init__(
@@ -88,8 +93,10 @@ class Front:
         subscribers: Authority,
         publish_origins: Iterable[str] = (),
         cors: Cors | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self.hub: Hub = hub
+        self._admission = admission
         self._publishers = publishers
         self._subscribers = subscribers
         self._publish_origins = frozenset(publish_origins)
@@ -112,6 +119,8 @@ class Front:
         request.raw_path = request.raw_path and _at_usual_path(request.raw_path, self._seen_path)
         version = self.hub.versions.oldest
         try:
+            if request.limit:
+                raise TooManyConnections(request.limit)
             answers = self._answers(request.path)
             if request.method == "OPTIONS":
                 response = Response(204, headers=[("Allow", ", ".join([*answers, "OPTIONS"]))])
@@ -163,11 +172,15 @@ class Front:
 
     def _subscribe(self, request: Request, version: ProtocolVersion) -> Response | Opening:
         parameters = read_parameters(request)
-        rights = self._subscriber_rights(request, version)
+        credentials = self._credentials(request, version)
+        token = credentials and credentials.token
+        rights = None if token is None else _rights(self._subscribers, version, token)
         self.hub.admit(rights)
         wanted = version.subscribe_request(parameters, request.header_text("last-event-id"))
         opening = Opening(wanted, rights, list(STREAM_HEADERS))
         if request.method != "HEAD":
+            if self._admission:
+                opening.place = self._admission.open_stream(*_who(request), token)
             return opening
         cursor = None if wanted.last_event_id is None else self.hub.cursor(wanted.last_event_id)
         return Response(200, headers=opening.headers_for(cursor))
@@ -225,6 +238,11 @@ class Front:
         return None if credentials is None else _rights(self._subscribers, version, credentials.token)
 
 
+def _who(request: Request) -> tuple[str, str | None]:
+    """Return the address that a request came from, and the one that it says it is for."""
+    return request.address, request.headers.get("x-forwarded-for")
+
+
 def _presented(request: Request) -> tuple[str | None, Fields, Mapping[str, str]]:
     """Return all places in which a request may present a token."""
     headers = request.headers
@@ -253,6 +271,8 @@ def _refused(request: Request, refusal: Refusal, version: ProtocolVersion) -> Re
     response = refusal_response(refusal)
     if isinstance(refusal, MethodNotAllowed):
         response.headers.append(("Allow", refusal.allowed))
+    if isinstance(refusal, TooManyConnections):
+        response.headers.append(("Retry-After", str(RETRY_AFTER)))
     if challenge := version.challenge(refusal):
         response.headers.append(("WWW-Authenticate", challenge))
     return response

@@ -1,70 +1,56 @@
 """HTTP/1.1 for the standalone hub: requests in, responses out, and sockets that others take over.
 
-Heads are read whole before anything else, so that their size and time have limits and what parsers disagree
-on is refused (`RFC 9112, Request Smuggling`). Their grammar is httptools' work.
+All connections are in one epoll, with one watcher of the loop for all: an idle one is a small object and a
+descriptor. Greenlets run the requests of those that have sent something, and are kept for the next.
+
+For one thread: that of the loop in which the server was started.
 """
 
 from __future__ import annotations
 
 import logging
-import re
+import os
+import select
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
-import httptools
-from gevent.server import StreamServer
+import gevent
+from gevent import monkey
 
+from .acceptor import Acceptor, Socket, dismiss
+from .admission import Admission
+from .bodies import Body, ChunkedBody, SizedBody
+from .counters import Counters
 from .exchange import Response
+from .heads import Head, Refused, parse_head, write_response
+from .http_limits import HttpLimits
+from .workers import Workers
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-_STATUS_LINES = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
-}
-_CLOSE = b"Connection: close\r\n\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_BAD_HEAD = re.compile(rb"(?<!\r)\n|\r(?!\n)|\0|\n[ \t]")
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 
-_METHOD = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}")
+TICK = 0.25
+"""Seconds between two looks at whose time is up."""
 
-MAX_LINE = 4096
-"""Bytes of the line that begins a chunk, and of all trailers."""
+READ_SIZE = 64 * 1024
 
+MAX_PIPELINED = 32
+"""Requests of one connection that are answered in one turn of the loop."""
 
-@dataclass(frozen=True, slots=True)
-class HttpLimits:
-    """How much and how long a client may take.
+MAX_TURN = 0.01
+"""Seconds for which connections are served before the loop has its turn."""
 
-    :param head_size: bytes of a request's head.
-    :param headers: headers of a request.
-    :param body_size: bytes of a body.
-    :param head_time: seconds from a request's first byte to the end of its head.
-    :param body_time: seconds for its body.
-    :param idle_time: seconds between two requests.
-    :param write_time: seconds that a client may take for a response.
-    """
+LINGER_TIME = 2.0
+"""Seconds that a client gets to read the last response before its connection is closed."""
 
-    head_size: int = 64 * 1024
-    headers: int = 100
-    body_size: int = 1024 * 1024
-    head_time: float = 10.0
-    body_time: float = 30.0
-    idle_time: float = 75.0
-    write_time: float = 30.0
-
-
-class Refused(Exception):
-    """The request cannot be served; the connection ends with this status."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
+_NOTHING = 0
+_READABLE = select.EPOLLIN
+_WRITABLE = select.EPOLLOUT
 
 
 @dataclass(slots=True)
@@ -72,314 +58,364 @@ class HttpRequest:
     """A request that was read to its end.
 
     :param target: as it was sent.
-    :param headers: by name in lower case; one that was sent several times is joined with commas, cookies
-        with semicolons. Values are the bytes that were sent, as Latin-1.
+    :param headers: see :class:`~.heads.Head`.
+    :param address: the client's, or that of the proxy in between.
+    :param limit: a word for the limit that its connection is over, None where it is over none.
     """
 
     method: str
     target: str
     headers: dict[str, str]
     body: bytes = b""
+    address: str = ""
+    limit: str | None = None
 
 
 TakeOver = Callable[[int], None]
-"""Takes the descriptor of a socket, not blocking, on which nothing was answered yet."""
+"""Takes the descriptor of a socket, not blocking, on which nothing was answered yet; it must not raise.
+
+Whoever takes it closes it, and tells the admission when it has."""
 
 Handler = Callable[[HttpRequest], Response | TakeOver]
 
 
-class _Head:
-    """Collects what httptools finds in the head of a request."""
+class Connection:
+    """The requests and responses of one client."""
 
-    __slots__ = ("pairs", "target")
+    __slots__ = (
+        "address",
+        "body",
+        "buffer",
+        "deadline",
+        "fd",
+        "head",
+        "is_busy",
+        "is_last",
+        "is_lingering",
+        "limit",
+        "searched",
+        "server",
+        "unsent",
+        "waits_for",
+    )
 
-    def __init__(self) -> None:
-        self.target = b""
-        self.pairs: list[tuple[bytes, bytes]] = []
+    def __init__(self, server: HttpServer, fd: int, address: str, limit: str | None, deadline: float) -> None:
+        self.server: HttpServer = server
+        self.fd: int = fd
+        self.address: str = address
+        self.limit: str | None = limit
+        self.deadline: float = deadline
+        """When its time is up, on the monotonic clock."""
+        self.buffer: bytes = b""
+        """What was received and not read."""
+        self.searched: int = 0
+        self.head: Head | None = None
+        """That of the request whose body is being received."""
+        self.body: Body | None = None
+        self.unsent: bytes = b""
+        self.waits_for: int = _READABLE
+        self.is_busy: bool = False
+        """Whether a greenlet is at work for it."""
+        self.is_last: bool = False
+        """Whether its response is the last."""
+        self.is_lingering: bool = False
 
-    def on_url(self, url: bytes) -> None:
-        self.target += url
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is between two requests."""
+        return not (self.is_busy or self.buffer or self.head or self.unsent or self.is_lingering)
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.pairs.append((name, value))
+    def on_ready(self) -> None:
+        """Go on: there is something to read, or room to write."""
+        if self.is_busy:
+            # Its greenlet waits for something else; meanwhile the client's bytes must not wake the loop.
+            self.wait_for(_NOTHING)
+        elif self.is_lingering:
+            self._discard()
+        elif self.unsent:
+            self._send_rest()
+        else:
+            self.is_busy = True
+            self.server.workers.run(self)
 
-
-@dataclass(slots=True)
-class _Parsed:
-    request: HttpRequest
-    keeps_alive: bool
-    length: int | None  # None for chunks
-    expects: bool
-
-
-def parse_head(head: bytes, limits: HttpLimits) -> _Parsed:
-    """Read the head of a request.
-
-    :param head: up to and with its empty line.
-    :raises Refused: it is no head, or one that others may read in another way.
-    """
-    if _BAD_HEAD.search(head):
-        raise Refused(400, "a bare line break, a folded line or a NUL in the head")
-    method, space, rest = head.partition(b" ")
-    if not space or not _METHOD.fullmatch(method):
-        raise Refused(400, "no method")
-    found = _Head()
-    parser: Any = httptools.HttpRequestParser(found)
-    try:
-        # Which methods there are is not the parser's to decide; one that tunnels would end its work.
-        parser.feed_data(b"GET " + rest)
-    except httptools.HttpParserUpgrade:
-        raise Refused(400, "no upgrades here") from None
-    except httptools.HttpParserError as error:
-        raise Refused(400, f"no head of a request: {error}") from None
-    if len(found.pairs) > limits.headers:
-        raise Refused(431, "too many headers")
-    headers = _joined(found.pairs)
-    version = cast(str, parser.get_http_version())
-    if version not in ("1.0", "1.1"):
-        raise Refused(505, "another version of HTTP")
-    if "host" not in headers and version == "1.1":
-        raise Refused(400, "no Host")
-    request = HttpRequest(method.decode(), found.target.decode("latin-1"), headers)
-    return _Parsed(request, _keeps_alive(headers, version), _length(headers), _expects(headers))
-
-
-_SINGLE = {"host", "content-length", "transfer-encoding", "content-type", "expect", "origin", "last-event-id"}
-
-
-def _joined(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in pairs:
-        name, value = raw_name.lower().decode("latin-1"), raw_value.decode("latin-1")
-        if name in headers:
-            if name in _SINGLE:
-                raise Refused(400, f"{name} twice")
-            value = f"{headers[name]}{'; ' if name == 'cookie' else ', '}{value}"
-        headers[name] = value
-    return headers
-
-
-def _keeps_alive(headers: dict[str, str], version: str) -> bool:
-    options = {option.strip().lower() for option in headers.get("connection", "").split(",")}
-    return "close" not in options and (version == "1.1" or "keep-alive" in options)
-
-
-def _length(headers: dict[str, str]) -> int | None:
-    coding = headers.get("transfer-encoding")
-    length = headers.get("content-length")
-    if coding is not None:
-        if length is not None or coding.lower() != "chunked":
-            raise Refused(400, "a transfer coding beside a length, or another than chunked")
-        return None
-    if length is None:
-        return 0
-    if not (length.isascii() and length.isdigit()) or len(length) > 15:
-        raise Refused(400, "a Content-Length that is no number")
-    return int(length)
-
-
-def _expects(headers: dict[str, str]) -> bool:
-    expectation = headers.get("expect")
-    if expectation is None:
-        return False
-    if expectation.lower() != "100-continue":
-        raise Refused(417, "an expectation that is not known")
-    return True
-
-
-class _Conversation:
-    """The requests and responses of one connection."""
-
-    def __init__(self, sock: socket.socket, handler: Handler, limits: HttpLimits) -> None:
-        self._socket = sock
-        self._handler = handler
-        self._limits = limits
-        self._data = b""
-        self._deadline = 0.0
-
-    def run(self) -> None:
-        """Serve requests until one side has enough."""
+    def work(self) -> None:
+        """Receive, and answer what is whole; in a greenlet."""
         try:
-            while self._exchange():
-                pass
+            if self.waits_for == _WRITABLE or self._receive():
+                self.wait_for(_READABLE)
+                self._answer_all()
         except Refused as refused:
             self._refuse(refused)
         except OSError:
-            pass  # the client is gone, or too slow to be told
+            self.close()
+        except Exception:  # it would end the loop
+            logger.exception("A connection failed")
+            self.close()
+        finally:
+            self.is_busy = False
+            if self.waits_for == _NOTHING:
+                self.wait_for(_READABLE)
 
-    def _exchange(self) -> bool:
-        """Serve one request; return whether another may follow."""
-        head = self._read_head()
-        if head is None:
-            return False
-        parsed = parse_head(head, self._limits)
-        request = parsed.request
-        request.body = self._read_body(parsed)
-        answer = self._handler(request)
-        if not isinstance(answer, Response):
-            answer(self._socket.detach())
-            return False
-        self._send(answer, keeps_alive=parsed.keeps_alive, with_body=request.method != "HEAD")
-        return parsed.keeps_alive
+    def wait_for(self, events: int) -> None:
+        """Be called when the socket is ready for this."""
+        if self.waits_for == events or self.fd < 0:
+            return
+        epoll = self.server.epoll
+        if events == _NOTHING:
+            epoll.unregister(
+                self.fd
+            )  # registered for nothing, a hang-up would still be told, again and again
+        elif self.waits_for == _NOTHING:
+            epoll.register(self.fd, events)
+        else:
+            epoll.modify(self.fd, events)
+        self.waits_for = events
 
-    def _read_head(self) -> bytes | None:
-        if not self._data and not self._receive_first():
-            return None
-        self._deadline = time.monotonic() + self._limits.head_time
-        while (end := self._data.find(b"\r\n\r\n")) < 0:
-            if len(self._data) > self._limits.head_size:
-                raise Refused(431, "a head that is too large")
-            if not self._receive():
-                return None
-        end += 4
-        if end > self._limits.head_size:
-            raise Refused(431, "a head that is too large")
-        head, self._data = self._data[:end], self._data[end:]
-        return head.lstrip(b"\r\n")
+    def give_up(self) -> None:
+        """End, for its time is up."""
+        if self.is_busy:
+            return
+        if self.is_lingering or self.unsent or not (self.buffer or self.head):
+            self.close()
+        else:
+            limit = "body_time" if self.head else "head_time"
+            self._refuse(Refused(408, "too slow", limit))
 
-    def _receive_first(self) -> bool:
-        self._socket.settimeout(self._limits.idle_time)
-        self._data = self._socket.recv(65536)
-        return bool(self._data)
+    def close(self) -> None:
+        """Close the socket; a second time does nothing."""
+        if self.fd >= 0:
+            fd = self._leave()
+            self.server.admission.leave(self.address)
+            os.close(fd)
+
+    def _leave(self) -> int:
+        """Give up the socket."""
+        self.wait_for(_NOTHING)
+        fd, self.fd = self.fd, -1
+        self.server.forget(fd)
+        return fd
+
+    # Reading
 
     def _receive(self) -> bool:
-        remaining = self._deadline - time.monotonic()
-        if remaining <= 0:
-            raise Refused(408, "too slow")
-        self._socket.settimeout(remaining)
+        """Take in what has arrived; False at the end."""
         try:
-            more = self._socket.recv(65536)
-        except TimeoutError:
-            raise Refused(408, "too slow") from None
-        self._data += more
-        return bool(more)
-
-    def _read_body(self, parsed: _Parsed) -> bytes:
-        if parsed.length == 0:
-            return b""
-        if (parsed.length or 0) > self._limits.body_size:
-            raise Refused(413, "a body that is too large")
-        self._deadline = time.monotonic() + self._limits.body_time
-        if parsed.expects and not self._data:
-            self._socket.sendall(_CONTINUE)
-        if parsed.length is None:
-            return self._read_chunks()
-        return self._take(parsed.length)
-
-    def _take(self, size: int) -> bytes:
-        parts = [self._data]
-        missing = size - len(self._data)
-        while missing > 0:
-            self._data = b""
-            if not self._receive():
+            data = os.read(self.fd, READ_SIZE)
+        except BlockingIOError:
+            return True
+        if not data:
+            if self.head:
                 raise Refused(400, "a body that ends early")
-            parts.append(self._data)
-            missing -= len(self._data)
-        whole = b"".join(parts)
-        self._data = whole[size:]
-        return whole[:size]
+            self.close()
+            return False
+        if not self.buffer:
+            self.buffer = data
+            if not self.head:
+                self.deadline = time.monotonic() + self.server.limits.head_time
+        else:
+            self.buffer += data
+        return True
 
-    def _read_chunks(self) -> bytes:
-        chunks: list[bytes] = []
-        total = 0
-        while True:
-            found = _CHUNK_SIZE.fullmatch(self._take_line())
-            if not found:
-                raise Refused(400, "a chunk without its size")
-            size = int(found[1], 16)
-            if size == 0:
-                break
-            total += size
-            if total > self._limits.body_size:
-                raise Refused(413, "a body that is too large")
-            chunks.append(self._take(size))
-            if self._take(2) != b"\r\n":
-                raise Refused(400, "a chunk that is longer than its size")
-        trailers = 0
-        while (line := self._take_line()) != b"\r\n":
-            trailers += len(line)
-            if trailers > MAX_LINE:
-                raise Refused(431, "trailers that are too large")
-        return b"".join(chunks)
+    def _answer_all(self) -> None:
+        for _ in range(MAX_PIPELINED):
+            request = self._next_request()
+            if request is None or not self._answer(request):
+                return
+            if not self.buffer:
+                self.deadline = time.monotonic() + self.server.limits.idle_time
+                return
+        # Others come first; a socket that can be written to has its turn next time.
+        self.wait_for(_WRITABLE)
 
-    def _take_line(self) -> bytes:
-        while (end := self._data.find(b"\n")) < 0:
-            if len(self._data) > MAX_LINE:
-                raise Refused(400, "a line that does not end")
-            if not self._receive():
-                raise Refused(400, "a body that ends early")
-        line, self._data = self._data[: end + 1], self._data[end + 1 :]
-        if _BAD_HEAD.search(line):
-            raise Refused(400, "a bare line break in the framing of a body")
-        return line
+    def _next_request(self) -> HttpRequest | None:
+        """Return the next request, None while it is not whole."""
+        if self.head is None:
+            self._read_head()
+        head = self.head
+        if head is None:
+            return None
+        content = b""
+        if self.body is not None:
+            rest = self.body.feed(self.buffer) if self.buffer else None
+            self.buffer = rest or b""
+            if rest is None:
+                return None
+            content = self.body.content()
+        self.body = self.head = None
+        self.is_last = not head.keeps_alive
+        return HttpRequest(head.method, head.target, head.headers, content, self.address, self.limit)
 
-    def _send(self, response: Response, *, keeps_alive: bool, with_body: bool) -> None:
-        lines = _head_lines(response.status, response.headers)
-        if response.status not in (204, 304):
-            lines.append(b"Content-Length: %d\r\n" % len(response.body))
-        lines.append(b"\r\n" if keeps_alive else _CLOSE)
-        if with_body and response.status not in (204, 304):
-            lines.append(response.body)
-        self._socket.settimeout(self._limits.write_time)
-        self._socket.sendall(b"".join(lines))
+    def _read_head(self) -> None:
+        limits = self.server.limits
+        data = self.buffer
+        if data[:2] == b"\r\n":  # some send an empty line behind a body
+            data = data.lstrip(b"\r\n")
+            if data:
+                self.buffer = data
+        end = data.find(b"\r\n\r\n", self.searched) + 4
+        if end > limits.head_size or (end < 4 and len(self.buffer) > limits.head_size):
+            raise Refused(431, "a head that is too large", "head_size")
+        if end < 4:
+            self.searched = max(0, len(data) - 3)
+            return
+        self.searched = 0
+        self.buffer = data[end:]
+        self.head = head = parse_head(data[:end])
+        if head.length == 0:
+            return
+        if head.length is None:
+            self.body = ChunkedBody(limits.body_size)
+        elif head.length > limits.body_size:
+            raise Refused(413, "a body that is too large", "body_size")
+        else:
+            self.body = SizedBody(head.length)
+        self.deadline = time.monotonic() + limits.body_time
+        if head.expects and not self.buffer:
+            os.write(self.fd, _CONTINUE)
+
+    # Writing
+
+    def _answer(self, request: HttpRequest) -> bool:
+        """Answer a request; return whether another may follow at once."""
+        answer = self.server.handle(request)
+        if not isinstance(answer, Response):
+            answer(self._leave())
+            return False
+        self.is_last = self.is_last or self.server.is_closed
+        self._send(write_response(answer, keeps_alive=not self.is_last, with_body=request.method != "HEAD"))
+        return not (self.is_last or self.unsent)
+
+    def _send(self, data: bytes) -> None:
+        """Send a response, and what it leaves of the connection."""
+        try:
+            sent = os.write(self.fd, data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            self.unsent = data[sent:]
+            self.deadline = time.monotonic() + self.server.limits.write_time
+            self.wait_for(_WRITABLE)
+        elif self.is_last:
+            self._linger()
+
+    def _send_rest(self) -> None:
+        data, self.unsent = self.unsent, b""
+        try:
+            self._send(data)
+        except OSError:
+            self.close()
+            return
+        if not self.unsent and not self.is_lingering:
+            # What has arrived meanwhile comes in the next turn, as what was received before.
+            self.deadline = time.monotonic() + self.server.limits.idle_time
+            self.wait_for(_WRITABLE if self.buffer else _READABLE)
 
     def _refuse(self, refused: Refused) -> None:
-        logger.info("A request was refused with %d: %s", refused.status, refused)
-        phrase = HTTPStatus(refused.status).phrase
-        response = Response(
-            refused.status, f"{phrase}\n".encode(), [("Content-Type", "text/plain; charset=utf-8")]
-        )
+        self.server.note(refused)
+        text = f"{HTTPStatus(refused.status).phrase}\n".encode()
+        response = Response(refused.status, text, [("Content-Type", "text/plain; charset=utf-8")])
+        self.is_last = True
         try:
-            self._send(response, keeps_alive=False, with_body=True)
-            # What is still under way would make the system reset the connection before the answer is read.
-            self._socket.shutdown(socket.SHUT_WR)
-            self._socket.settimeout(1.0)
-            for _ in range(64):
-                if not self._socket.recv(65536):
-                    break
+            self._send(write_response(response, keeps_alive=False))
+        except OSError:
+            self.close()
+
+    def _linger(self) -> None:
+        """Close when the client has read: bytes of its own under way would make the system take all back."""
+        self.is_lingering = True
+        self.buffer = b""
+        self.head = self.body = None
+        self.deadline = time.monotonic() + LINGER_TIME
+        _shut(self.fd)
+        self.wait_for(_READABLE)
+
+    def _discard(self) -> None:
+        try:
+            if os.read(self.fd, READ_SIZE):
+                return
+        except BlockingIOError:
+            return
         except OSError:
             pass
+        self.close()
 
 
-_dated = (0, b"")
+class HttpServer:
+    """Serves a handler.
 
-
-def _date() -> bytes:
-    """Return the header with the date, made once a second."""
-    global _dated
-    now = int(time.time())
-    if _dated[0] != now:
-        _dated = (now, f"Date: {formatdate(now, usegmt=True)}\r\n".encode())
-    return _dated[1]
-
-
-def response_head(status: int, headers: list[tuple[str, str]]) -> bytes:
-    """Return the head of a response that ends with its connection."""
-    return b"".join([*_head_lines(status, headers), _CLOSE])
-
-
-def _head_lines(status: int, headers: list[tuple[str, str]]) -> list[bytes]:
-    lines = [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers]
-    return [_STATUS_LINES[status], _date(), *lines]
-
-
-class HttpServer(StreamServer):  # pyright: ignore[reportUntypedBaseClass]
-    """Serves a handler; ``start``, ``stop`` and ``serve_forever`` are gevent's.
-
-    :param listener: an address, or a socket that listens.
+    :param listener: an address to listen on, or a socket that listens.
     :param handler: gets each request; what it raises is answered 500.
+    :param admission: how many may be connected, no limit by default.
     """
 
-    def __init__(self, listener: Any, handler: Handler, limits: HttpLimits | None = None) -> None:
-        super().__init__(listener, self._serve)  # pyright: ignore[reportUnknownMemberType]
+    def __init__(
+        self,
+        listener: socket.socket | tuple[str, int],
+        handler: Handler,
+        limits: HttpLimits | None = None,
+        *,
+        admission: Admission | None = None,
+        counters: Counters | None = None,
+    ) -> None:
+        self.limits: HttpLimits = limits or HttpLimits()
+        self.admission: Admission = admission or Admission()
+        self.counters: Counters = counters or Counters()
+        self.epoll: Any = monkey.get_original("select", "epoll")()  # a patched module has none
+        self.is_closed: bool = False
+        self.workers: Workers[Connection] = Workers(Connection.work)
         self._handler = handler
-        self._limits = limits or HttpLimits()
+        self._connections: dict[int, Connection] = {}
+        self._acceptor = Acceptor(listener, self.epoll, self._take)
 
-    def _serve(self, sock: socket.socket, _address: object) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _Conversation(sock, self._guarded, self._limits).run()
+    def __len__(self) -> int:
+        return len(self._connections)
 
-    def _guarded(self, request: HttpRequest) -> Response | TakeOver:
+    @property
+    def server_port(self) -> int:
+        """The port on which it listens."""
+        return self._acceptor.port
+
+    @property
+    def is_accepting(self) -> bool:
+        """Whether it takes new connections: not before it was started, when closed, or out of descriptors."""
+        return self._acceptor.is_accepting
+
+    def start(self) -> None:
+        """Begin to serve."""
+        loop: Any = gevent.get_hub().loop
+        self._ready = loop.io(self.epoll.fileno(), 1)
+        self._clock = loop.timer(TICK, TICK)
+        self._ready.start(self._on_ready)
+        self._clock.start(self._on_tick)
+        self._acceptor.start()
+
+    def close(self) -> None:
+        """Take no new connections, and end those that are idle; responses under way are the last."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self._acceptor.close()
+        for connection in list(self._connections.values()):
+            if connection.is_idle:
+                connection.close()
+
+    def stop(self, timeout: float = 1.0) -> None:
+        """Close, and stop.
+
+        :param timeout: seconds that requests under way get.
+        """
+        self.close()
+        deadline = time.monotonic() + timeout
+        while self._connections and time.monotonic() < deadline:
+            gevent.sleep(0.01)
+        for connection in list(self._connections.values()):
+            connection.close()
+        self._ready.stop()
+        self._clock.stop()
+        self.epoll.close()
+
+    def handle(self, request: HttpRequest) -> Response | TakeOver:
+        """Return the handler's answer to a request."""
         try:
             return self._handler(request)
         except Refused:
@@ -387,3 +423,59 @@ class HttpServer(StreamServer):  # pyright: ignore[reportUntypedBaseClass]
         except Exception:
             logger.exception("A request failed")
             return Response(500, b"Internal Server Error\n", [("Content-Type", "text/plain")])
+
+    def note(self, refused: Refused) -> None:
+        """Count a refusal, and write down why."""
+        self.counters.refusals[refused.status, refused.limit or "http"] += 1
+        logger.info("A request was refused with %d: %s", refused.status, refused)
+
+    def forget(self, fd: int) -> None:
+        """Serve a connection no longer."""
+        del self._connections[fd]
+
+    # The loop's callbacks
+
+    def _on_ready(self) -> None:
+        now = time.monotonic
+        until = now() + MAX_TURN
+        for fd, _events in self.epoll.poll(0, 256):
+            if now() > until:
+                return  # others have their turn; what is left is told again
+            connection = self._connections.get(fd)
+            if connection is not None:
+                connection.on_ready()
+            elif fd == self._acceptor.fd:
+                self._acceptor.on_ready()
+
+    def _on_tick(self) -> None:
+        now = time.monotonic()
+        for connection in [one for one in self._connections.values() if one.deadline < now]:
+            connection.give_up()
+        self._acceptor.on_tick()
+
+    def _take(self, sock: socket.socket, peer: str) -> None:
+        """Serve a new connection."""
+        self.counters.connections += 1
+        limit = self.admission.arrive(peer)
+        if self.admission.is_flooded:
+            self.admission.leave(peer)
+            self.counters.refusals[429, limit or "connections"] += 1
+            dismiss(sock, 429)
+            return
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        fd = sock.detach()
+        deadline = time.monotonic() + self.limits.head_time
+        self._connections[fd] = Connection(self, fd, peer, limit, deadline)
+        self.epoll.register(fd, _READABLE)
+
+
+def _shut(fd: int) -> None:
+    """Tell a client that nothing more comes."""
+    sock = Socket(fileno=fd)
+    try:
+        sock.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # it is gone already
+    finally:
+        sock.detach()

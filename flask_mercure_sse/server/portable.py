@@ -8,6 +8,7 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from ..protocol.limits import Limits
 from .front import Front
+from .http_limits import HttpLimits
 from .wsgi import HubFront
 
 
@@ -22,9 +23,15 @@ class PortableServer:
     """Serves a hub over HTTP; see :class:`~.standalone.Standalone`, which it stands in for."""
 
     def __init__(
-        self, listener: Any, front: Front, *, limits: Limits | None = None, keepalive_interval: float = 15.0
+        self,
+        listener: Any,
+        front: Front,
+        *,
+        limits: HttpLimits | None = None,
+        keepalive_interval: float = 15.0,
     ) -> None:
-        application = HubFront(front, keepalive_interval=keepalive_interval, limits=limits)
+        body_limits = Limits(body_size=(limits or HttpLimits()).body_size)
+        application = HubFront(front, keepalive_interval=keepalive_interval, limits=body_limits)
         self._server = WSGIServer(listener, application, handler_class=_Handler, log=None)
 
     def start(self) -> None:

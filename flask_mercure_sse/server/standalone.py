@@ -2,47 +2,88 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import socket
 from functools import partial
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ..protocol.limits import Limits
+from .admission import Admission
+from .counters import Counters
 from .exchange import Request, Response
 from .fanout import FanOut
 from .front import Front, Opening
-from .http import HttpLimits, HttpRequest, HttpServer, Refused, TakeOver, response_head
+from .heads import Refused, response_head
+from .http import HttpRequest, HttpServer, TakeOver
+from .http_limits import HttpLimits
+from .stream import MAX_BACKLOG
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+LAST_REQUESTS = 1.0
+"""Seconds that requests under way get when the hub drains."""
 
 
 class Standalone:
     """Serves a hub over HTTP, with all open streams in one epoll.
 
-    :param listener: an address, or a socket that listens.
+    :param listener: an address to listen on, or a socket that listens.
     :param front: answers the requests.
+    :param limits: how much and how long a request may take.
+    :param admission: how many may be connected; the front's, too.
     :param keepalive_interval: seconds between comments on an idle stream, 0 for none.
+    :param max_backlog: bytes that may wait for a subscriber that does not read.
+    :param max_lifetime: seconds after which a stream ends, 0 for never; each a little earlier, by chance.
     """
 
     def __init__(
-        self, listener: Any, front: Front, *, limits: Limits | None = None, keepalive_interval: float = 15.0
+        self,
+        listener: socket.socket | tuple[str, int],
+        front: Front,
+        *,
+        limits: HttpLimits | None = None,
+        admission: Admission | None = None,
+        keepalive_interval: float = 15.0,
+        max_backlog: int = MAX_BACKLOG,
+        max_lifetime: float = 0.0,
+        counters: Counters | None = None,
     ) -> None:
         self._front = front
         self._hub = front.hub
-        self._fanout = FanOut(front.hub, keepalive_interval=keepalive_interval)
-        http_limits = HttpLimits(body_size=(limits or Limits()).body_size)
-        self.server: Any = HttpServer(listener, self._handle, http_limits)
+        self._admission = admission or Admission()
+        counters = counters or Counters()
+        self.fanout: FanOut = FanOut(
+            front.hub,
+            keepalive_interval=keepalive_interval,
+            max_backlog=max_backlog,
+            max_lifetime=max_lifetime,
+            admission=self._admission,
+            counters=counters,
+        )
+        self.server: HttpServer = HttpServer(
+            listener, self._handle, limits, admission=self._admission, counters=counters
+        )
 
     def start(self) -> None:
         """Begin to serve."""
-        self._fanout.start()
+        self.fanout.start()
         self.server.start()
 
-    def stop(self, timeout: float = 1.0) -> None:
+    def drain(self, seconds: float) -> None:
+        """Take no new connections, and end every stream at a moment of its own; return when none is left.
+
+        :param seconds: for all of them together.
+        """
+        self.server.close()
+        self.fanout.drain(seconds)
+
+    def stop(self, timeout: float = LAST_REQUESTS) -> None:
         """End all streams and stop.
 
         :param timeout: seconds that requests under way get.
         """
-        self.server.close()
-        self._fanout.stop()
         self.server.stop(timeout)
+        self.fanout.stop()
 
     def _handle(self, received: HttpRequest) -> Response | TakeOver:
         answer = self._front.answer(_request_of(received))
@@ -50,14 +91,20 @@ class Standalone:
 
     def _open(self, opening: Opening, fd: int) -> None:
         rights = opening.rights
-        joined = self._hub.subscribe(opening.request, rights)
-        self._fanout.open(
-            fd,
-            joined.subscriber,
-            response_head(200, opening.headers_for(joined.last_event_id)),
-            joined.replay,
-            rights.expires_at if rights else None,
-        )
+        try:
+            joined = self._hub.subscribe(opening.request, rights)
+            self.fanout.open(
+                fd,
+                joined.subscriber,
+                response_head(200, opening.headers_for(joined.last_event_id)),
+                joined.replay,
+                rights.expires_at if rights else None,
+                opening.place,
+            )
+        except Exception:
+            logger.exception("A stream could not be opened")
+            os.close(fd)
+            self._admission.close_stream(opening.place)
 
 
 def _request_of(received: HttpRequest) -> Request:
@@ -76,4 +123,6 @@ def _request_of(received: HttpRequest) -> Request:
         received.headers,
         lambda: received.body,
         raw_path=path,
+        address=received.address,
+        limit=received.limit,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .errors import ContentTooLarge, InvalidUpdate
-from .forms import Fields, first
+from .forms import Fields
 from .ids import new_urn
 from .limits import MAX_TOPIC_LENGTH, Limits
 from .update import Update
@@ -15,18 +15,24 @@ def read_update(form: Fields, limits: Limits) -> Update:
     :raises InvalidUpdate: a field breaks a rule.
     :raises ContentTooLarge: there are more topics than the hub takes, or longer ones.
     """
-    topics = tuple(value for name, value in form if name == "topic")
+    topics: list[str] = []
+    fields: dict[str, str] = {}
+    for name, value in form:
+        if name == "topic":
+            topics.append(value)
+            if len(value) > MAX_TOPIC_LENGTH:
+                raise ContentTooLarge(f"topic: is longer than {MAX_TOPIC_LENGTH} characters")
+        elif name not in fields:
+            fields[name] = value
     if len(topics) > limits.topics:
         raise ContentTooLarge(f"topic: is given {len(topics)} times, more than {limits.topics}")
-    if any(len(topic) > MAX_TOPIC_LENGTH for topic in topics):
-        raise ContentTooLarge(f"topic: is longer than {MAX_TOPIC_LENGTH} characters")
     return Update(
-        topics,
-        data=first(form, "data") or "",
-        private=first(form, "private") is not None,
-        id=first(form, "id") or new_urn(),
-        type=first(form, "type") or None,
-        retry=_retry(first(form, "retry")),
+        tuple(topics),
+        data=fields.get("data", ""),
+        private="private" in fields,
+        id=fields.get("id") or new_urn(),
+        type=fields.get("type") or None,
+        retry=_retry(fields.get("retry")),
     )
 
 

@@ -15,7 +15,9 @@ from urllib.parse import quote, unquote
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _SPECIAL_SCHEMES = {"http", "https", "ws", "wss", "ftp", "file"}
 _KEPT = string.punctuation
-_ABSOLUTE = ("/", "http://", "https://")
+_AS_BASE = ("", " ", "?", "#")
+"""How a reference begins that may lead to where the hub itself is."""
+
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
 _ENCODED = re.compile("%[0-9A-Fa-f]{2}")
 
@@ -23,8 +25,7 @@ _ENCODED = re.compile("%[0-9A-Fa-f]{2}")
 def is_reserved(topic: str, hub_path: str) -> bool:
     """Tell whether `topic` lies at or below `hub_path`, on any scheme and any host."""
     hub_path, last_part = _canonical(hub_path)
-    plain = topic.isascii() and "%" not in topic
-    if plain and topic.startswith(_ABSOLUTE) and last_part not in topic:
+    if last_part not in topic and topic[:1] not in _AS_BASE and topic.isascii() and "%" not in topic:
         return False  # as nearly all are: without its last part no path leads to the hub
     return any(
         path == hub_path or path.startswith(f"{hub_path}/")

@@ -246,7 +246,12 @@ def _who(request: Request) -> tuple[str, str | None]:
 def _presented(request: Request) -> tuple[str | None, Fields, Mapping[str, str]]:
     """Return all places in which a request may present a token."""
     headers = request.headers
-    return headers.get("authorization"), parse_form(request.query), parse_cookie(headers.get("cookie"))
+    cookie = headers.get("cookie")
+    return (
+        headers.get("authorization"),
+        parse_form(request.query) if request.query else [],
+        parse_cookie(cookie) if cookie else {},
+    )
 
 
 def _at_usual_path(path: str, seen_path: str) -> str:

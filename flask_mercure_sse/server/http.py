@@ -235,7 +235,9 @@ class Connection:
         if head is None:
             return None
         content = b""
-        if self.body is not None:
+        if self.body is None and head.length:
+            content, self.buffer = self.buffer[: head.length], self.buffer[head.length :]
+        elif self.body is not None:
             rest = self.body.feed(self.buffer) if self.buffer else None
             self.buffer = rest or b""
             if rest is None:
@@ -267,8 +269,10 @@ class Connection:
             self.body = ChunkedBody(limits.body_size)
         elif head.length > limits.body_size:
             raise Refused(413, "a body that is too large", "body_size")
-        else:
+        elif head.length > len(self.buffer):
             self.body = SizedBody(head.length)
+        else:
+            return  # most come in one piece
         self.deadline = time.monotonic() + limits.body_time
         if head.expects and not self.buffer:
             os.write(self.fd, _CONTINUE)

@@ -26,7 +26,7 @@ from .admission import Admission
 from .bodies import Body, ChunkedBody, SizedBody
 from .counters import Counters
 from .exchange import Response
-from .heads import Head, Refused, parse_head, write_response
+from .heads import Head, HeadReader, Refused, write_response
 from .http_limits import HttpLimits
 from .workers import Workers
 
@@ -262,7 +262,7 @@ class Connection:
             return
         self.searched = 0
         self.buffer = data[end:]
-        self.head = head = parse_head(data[:end])
+        self.head = head = self.server.heads.read(data[:end])
         if head.length == 0:
             return
         if head.length is None:
@@ -366,6 +366,7 @@ class HttpServer:
         self.counters: Counters = counters or Counters()
         self.epoll: Any = monkey.get_original("select", "epoll")()  # a patched module has none
         self.is_closed: bool = False
+        self.heads: HeadReader = HeadReader()
         self.workers: Workers[Connection] = Workers(Connection.work)
         self._handler = handler
         self._connections: dict[int, Connection] = {}

@@ -1,104 +1,19 @@
-"""HTTP/1.1 of the standalone hub: what is read as a request, and what is refused."""
+"""HTTP/1.1 of the standalone hub, over real sockets."""
 
 from __future__ import annotations
 
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 import gevent
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from flask_mercure_sse.server.exchange import Response
-from flask_mercure_sse.server.http import (
-    HttpLimits,
-    HttpRequest,
-    HttpServer,
-    Refused,
-    parse_head,
-)
+from flask_mercure_sse.server.http import HttpRequest, HttpServer
+from flask_mercure_sse.server.http_limits import HttpLimits
 
-LIMITS = HttpLimits()
-
-
-def head(*lines: str, start: str = "GET / HTTP/1.1") -> bytes:
-    return "\r\n".join([start, "Host: hub", *lines, "", ""]).encode("latin-1")
-
-
-@pytest.mark.parametrize("method", ["GET", "POST", "QUERY", "FOO", "CONNECT", "get"])
-def test_method_is_whatever_was_sent(method: str) -> None:
-    """RFC 9110, Methods: which there are is not the parser's to decide."""
-    parsed = parse_head(head(start=f"{method} /a?b=%20c HTTP/1.1"), LIMITS)
-    assert (parsed.request.method, parsed.request.target) == (method, "/a?b=%20c")
-
-
-def test_headers_are_joined_by_their_names() -> None:
-    """RFC 9110, Field Lines and Combined Field Value; RFC 6265, The Cookie Header Field."""
-    headers = parse_head(head("X: a", "x: b", "Cookie: a=1", "Cookie: b=2"), LIMITS).request.headers
-    assert (headers["x"], headers["cookie"]) == ("a, b", "a=1; b=2")
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        b"GET / HTTP/1.1\nHost: hub\n\n",
-        b"GET / HTTP/1.1\r\nHost: hub\nX: y\r\n\r\n",
-        head("X: a\r\n b"),
-        head("X: a\r\n\tb"),
-        head("X: a\0b"),
-        head("X : a"),
-        head("Content-Length: 1", "Transfer-Encoding: chunked"),
-        head("Content-Length: 1", "Content-Length: 1"),
-        head("Content-Length: 1", "Content-Length: 2"),
-        head("Content-Length: +1"),
-        head("Content-Length: 1, 1"),
-        head("Content-Length: -1"),
-        head("Transfer-Encoding: gzip"),
-        head("Transfer-Encoding: gzip, chunked"),
-        head("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
-        head("Transfer-Encoding: xchunked"),
-        head("Host: other"),
-        b"GET / HTTP/1.1\r\nX: y\r\n\r\n",
-        b"GET /\r\n\r\n",
-        b"\r\n\r\n",
-        b"GET / HTTP/9.9\r\nHost: hub\r\n\r\n",
-        b"G\x00T / HTTP/1.1\r\nHost: hub\r\n\r\n",
-    ],
-)
-def test_what_servers_read_in_several_ways_is_refused(bad: bytes) -> None:
-    """RFC 9112, Request Smuggling."""
-    with pytest.raises(Refused) as refused:
-        parse_head(bad, LIMITS)
-    assert refused.value.status in (400, 505)
-
-
-def test_expectation_that_is_not_known_is_refused() -> None:
-    """RFC 9110, Expect."""
-    with pytest.raises(Refused) as refused:
-        parse_head(head("Expect: more"), LIMITS)
-    assert refused.value.status == 417
-
-
-def test_headers_have_a_largest_number() -> None:
-    """RFC 6585, 431 Request Header Fields Too Large."""
-    with pytest.raises(Refused) as refused:
-        parse_head(head(*[f"X-{number}: y" for number in range(LIMITS.headers)]), LIMITS)
-    assert refused.value.status == 431
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.binary(max_size=200))
-def test_no_bytes_are_an_error_of_the_server(junk: bytes) -> None:
-    """RFC 9112: they are a head, or refused."""
-    for sent in (junk + b"\r\n\r\n", head() + junk, head().replace(b"hub", junk)):
-        with suppress(Refused):
-            parse_head(sent, LIMITS)
-
-
-# Over sockets
+from .test_heads import head
 
 Exchange = Callable[..., bytes]
 

@@ -8,12 +8,19 @@ from collections.abc import Callable, Iterator
 
 import gevent
 import pytest
+from gevent import socket as gevent_socket
 
+from flask_mercure_sse.server.admission import Admission, ConnectionLimits
 from flask_mercure_sse.server.exchange import Response
 from flask_mercure_sse.server.http import HttpRequest, HttpServer
 from flask_mercure_sse.server.http_limits import HttpLimits
 
 from .test_heads import head
+
+END = None
+"""Instead of bytes to send: nothing more comes."""
+
+LARGE = b"x" * 8_000_000
 
 Exchange = Callable[..., bytes]
 
@@ -28,6 +35,10 @@ def exchange() -> Iterator[Exchange]:
     def handle(request: HttpRequest) -> Response:
         if request.target == "/error":
             raise RuntimeError("a secret of the server")
+        if request.target == "/slow":
+            gevent.sleep(0.2)
+        if request.target == "/large":
+            return Response(200, LARGE)
         return Response(200, f"{request.method} {request.target} ".encode() + request.body, [])
 
     def serve() -> None:
@@ -43,11 +54,14 @@ def exchange() -> Iterator[Exchange]:
     thread.start()
     assert ready.wait(10)
 
-    def send(*pieces: bytes) -> bytes:
+    def send(*pieces: bytes | None) -> bytes:
         got = b""
         with socket.create_connection(("127.0.0.1", port[0]), 10) as client:
             for piece in pieces:
-                client.sendall(piece)
+                if piece is END:
+                    client.shutdown(socket.SHUT_WR)
+                else:
+                    client.sendall(piece)
             while data := client.recv(65536):
                 got += data
         return got
@@ -130,3 +144,67 @@ def test_what_is_refused_ends_the_connection_and_nothing_behind_it_is_read(
 def test_idle_connection_ends_without_a_word(exchange: Exchange) -> None:
     """RFC 9112, Failures and Timeouts."""
     assert exchange() == b""
+
+
+def test_connection_with_many_requests_leaves_others_their_turn(exchange: Exchange) -> None:
+    """RFC 9112, Pipelining: they are answered all the same."""
+    answers = exchange(head() * 500 + head("Connection: close"))
+    assert answers.count(b"HTTP/1.1 200 OK") == 501
+
+
+def test_response_that_its_client_takes_slowly_arrives_whole(exchange: Exchange) -> None:
+    """RFC 9112, Message Body Length: and the next is behind it."""
+    answers = exchange(head(start="GET /large HTTP/1.1") + head("Connection: close"))
+    assert bodies(answers) == [LARGE, b"GET / "]
+
+
+def test_handler_that_waits_keeps_nobody_else_waiting(exchange: Exchange) -> None:
+    """RFC 9112, Pipelining: only what comes behind it on its own connection."""
+    order: list[str] = []
+
+    def ask(target: str) -> None:
+        exchange(head("Connection: close", start=f"GET {target} HTTP/1.1"))
+        order.append(target)
+
+    slow = threading.Thread(target=ask, args=("/slow",))
+    slow.start()
+    ask("/quick")
+    slow.join(10)
+    assert order == ["/quick", "/slow"]
+    behind = exchange(
+        head(start="GET /slow HTTP/1.1"), head("Connection: close", start="GET /quick HTTP/1.1")
+    )
+    assert bodies(behind) == [b"GET /slow ", b"GET /quick "]
+
+
+def test_client_that_has_said_all_still_gets_its_answer(exchange: Exchange) -> None:
+    """RFC 9112, Tear-down: half of the connection is closed, and the other not yet."""
+    assert bodies(exchange(post(b"one"), END)) == [b"POST /p one"]
+    assert b"400 Bad Request" in exchange(post(b"one")[:-1], END)
+    assert exchange(b"GET / HT", END) == b""
+
+
+def test_empty_line_behind_a_body_is_no_request(exchange: Exchange) -> None:
+    """RFC 9112, Message Parsing: old clients send one."""
+    assert bodies(exchange(post(b"one") + b"\r\n" + head("Connection: close"))) == [b"POST /p one", b"GET / "]
+
+
+def test_client_over_a_limit_of_connections_is_told_with_its_request() -> None:
+    """Mercure 1.0, Subscription."""
+    admission = Admission(ConnectionLimits(total=1))
+    asked: list[str | None] = []
+
+    def handle(request: HttpRequest) -> Response:
+        asked.append(request.limit)
+        return Response(200)
+
+    server = HttpServer(("127.0.0.1", 0), handle, admission=admission)
+    server.start()
+    clients = [gevent_socket.create_connection(("127.0.0.1", server.server_port), 5) for _ in range(2)]
+    for client in clients:
+        client.sendall(head())
+        client.recv(1000)
+        client.close()
+    gevent.sleep(0.05)
+    assert (asked, admission.connections) == ([None, "connections"], 0)
+    server.stop(0)

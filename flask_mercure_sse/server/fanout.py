@@ -16,7 +16,7 @@ import random
 import select
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import gevent
@@ -144,6 +144,11 @@ class FanOut:
 
     def __len__(self) -> int:
         return len(self._connections)
+
+    @property
+    def connections(self) -> Collection[Connection]:
+        """The open streams."""
+        return self._connections.values()
 
     def start(self) -> None:
         """Begin to serve streams."""

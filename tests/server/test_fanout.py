@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 
 import gevent
@@ -13,6 +14,7 @@ from flask_mercure_sse.protocol.update import Update
 from flask_mercure_sse.protocol.v0 import MERCURE_0
 from flask_mercure_sse.protocol.versions import Versions
 from flask_mercure_sse.server import fanout as module
+from flask_mercure_sse.server.counters import Counters
 from flask_mercure_sse.server.fanout import FanOut
 
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -32,20 +34,25 @@ def fanout(hub: Hub) -> Iterator[FanOut]:
     fanout.stop()
 
 
+def stream_of(hub: Hub, fanout: FanOut, *topics: str, after: str | None = None) -> socket.socket:
+    """Open a stream and return the client's end."""
+    ours, client = socket.socketpair()
+    ours.setblocking(False)
+    client.setblocking(False)
+    asked = MERCURE_0.subscribe_request([("topic", topic) for topic in topics or ("/a",)], after)
+    joined = hub.subscribe(asked, None)
+    fanout.open(ours.detach(), joined.subscriber, HEAD, joined.replay)
+    return client
+
+
 @pytest.fixture
 def open_stream(hub: Hub, fanout: FanOut) -> Iterator[Open]:
     """Open streams: ``open_stream("/a", after="7")`` returns the client's end."""
     clients: list[socket.socket] = []
 
     def open_one(*topics: str, after: str | None = None) -> socket.socket:
-        ours, client = socket.socketpair()
-        ours.setblocking(False)
-        client.setblocking(False)
-        clients.append(client)
-        asked = MERCURE_0.subscribe_request([("topic", topic) for topic in topics], after)
-        joined = hub.subscribe(asked, None)
-        fanout.open(ours.detach(), joined.subscriber, HEAD, joined.replay)
-        return client
+        clients.append(stream_of(hub, fanout, *topics, after=after))
+        return clients[-1]
 
     yield open_one
     for client in clients:
@@ -120,10 +127,10 @@ def test_long_replay_to_a_slow_reader_is_whole_and_before_what_is_new(hub: Hub, 
     for number in range(400, 405):
         hub.publish(Update(("/a",), id=str(number)))
     got = b""
-    while b"id: 404\n" not in got:
-        more = received(client, turns=1)
-        assert more
-        got += more
+    for _ in range(2000):
+        got += received(client, turns=1)
+        if b"id: 404\n" in got:
+            break
     assert ids(got) == [str(number) for number in range(1, 405)]
 
 
@@ -181,3 +188,46 @@ def test_stopping_ends_every_stream(hub: Hub) -> None:
     with client:
         assert ids(client.recv(1000)) == ["last"]
         assert client.recv(1000) == b""
+
+
+def test_stream_ends_some_time_before_its_longest_life(hub: Hub) -> None:
+    """Each at a moment of its own, so that they do not come back all at once."""
+    fanout = FanOut(hub, keepalive_interval=0, max_lifetime=1000)
+    fanout.start()
+    clients = [stream_of(hub, fanout) for _ in range(50)]
+    ends: set[int | None] = set()
+    for connection in fanout.connections:
+        assert connection.ends_in is not None
+        assert 799 < connection.ends_in * module.TICK - time.time() <= 1000
+        ends.add(connection.ends_in)
+    assert len(ends) > 25
+    fanout.stop()
+    for client in clients:
+        client.close()
+
+
+def test_drained_stream_gets_what_was_published_and_is_told_when_to_come_back(
+    hub: Hub, fanout: FanOut, open_stream: Open
+) -> None:
+    """HTML, Server-sent events: the field ``retry``."""
+    clients = [open_stream("/a") for _ in range(40)]
+    hub.publish(Update(("/a",), id="1"))
+    fanout.drain(0.2)
+    answers = [received(client, 1) for client in clients]
+    assert [ids(got) for got in answers] == [["1"]] * 40
+    pauses = {int(got.rpartition(b"retry: ")[2]) for got in answers}
+    assert len(pauses) > 20
+    assert len(fanout) == 0
+
+
+def test_reasons_of_endings_are_counted(hub: Hub) -> None:
+    counters = Counters()
+    fanout = FanOut(hub, counters=counters)
+    fanout.start()
+    gone, staying = stream_of(hub, fanout), stream_of(hub, fanout)
+    gone.close()
+    gevent.sleep(0.02)
+    fanout.drain(0)
+    staying.close()
+    fanout.stop()
+    assert (counters.subscribers, dict(counters.endings)) == (2, {"left": 1, "drained": 1})

@@ -43,6 +43,9 @@ class History:
         self.last_event_id: str = EARLIEST
         """The id of the newest update, ``earliest`` before the first."""
 
+    def __len__(self) -> int:
+        return len(self._updates) + len(self._subscription_events)
+
     def append(self, update: Update, audience: ProtocolVersion | None = None) -> None:
         """Keep an update as the newest.
 

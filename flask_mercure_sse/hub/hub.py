@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..protocol.errors import Forbidden, NotFound, Unauthorized
 from ..protocol.ids import new_urn
@@ -37,6 +37,20 @@ class Joined:
     subscriber: Subscriber
     replay: list[Update]
     last_event_id: str | None
+
+
+class Sizes(NamedTuple):
+    """How much a hub holds at a moment.
+
+    :param groups: subscribers who want and may read the same are one.
+    :param selectors: different ones of all its subscribers.
+    :param updates: kept for those who come back, subscription events among them.
+    """
+
+    subscribers: int
+    groups: int
+    selectors: int
+    updates: int
 
 
 class Hub:
@@ -139,6 +153,31 @@ class Hub:
             if subscriber in self._router:
                 self._router.remove(subscriber)
                 self._tell(left)
+
+    def probe(self, update: Update, deliver: Deliver) -> None:
+        """Publish a private update to a subscriber that joins for it alone, to see whether that works.
+
+        Nobody else gets it or is told of it, and it is not kept: it is over before anything else happens.
+
+        :param update: with one topic, which no client knows.
+        :param deliver: takes the frame, as for :meth:`subscribe`.
+        """
+        wanted = Selector(update.topic)
+        request = SubscribeRequest(self.versions.newest, (wanted,))
+        with self._lock:
+            subscriber = self._router.add(request, Rights(subscribe=(wanted,)), deliver, new_urn())
+            try:
+                # Those who are granted every topic are found as well.
+                if subscriber.group in self._router.route(update):
+                    subscriber.group.deliver(Frame(update))
+            finally:
+                self._router.remove(subscriber)
+
+    def sizes(self) -> Sizes:
+        """Return how much the hub holds now."""
+        with self._lock:
+            router = self._router
+            return Sizes(len(router), len(router.groups), router.selector_count, len(self._history))
 
     @property
     def last_event_id(self) -> str:

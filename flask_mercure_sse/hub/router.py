@@ -42,6 +42,11 @@ class Router:
         """The groups that there are."""
         return self._groups.values()
 
+    @property
+    def selector_count(self) -> int:
+        """How many different selectors its subscribers have."""
+        return len(self._all)
+
     def __iter__(self) -> Iterator[Subscriber]:
         for group in self.groups:
             yield from group.members
@@ -86,6 +91,9 @@ class _Index:
     def __init__(self) -> None:
         self._followers: dict[_Key, dict[Group, None]] = {}
         self._patterns = PatternIndex()
+
+    def __len__(self) -> int:
+        return len(self._followers)
 
     def add(self, group: Group) -> None:
         for selector in group.selectors:

@@ -28,9 +28,11 @@ from ..protocol.forms import Fields, parse_form
 from ..protocol.rights import Rights
 from ..protocol.sse import CONTENT_TYPE
 from ..protocol.text import shown
+from ..protocol.update import Update
 from ..protocol.version import HUB_PATH, METADATA_PATH, ProtocolVersion, SubscribeRequest
 from .admission import ANY_PLACE, RETRY_AFTER, Admission, Place
 from .cors import Cors, comes_from
+from .counters import Counters
 from .etags import etag_of, is_current
 from .exchange import Request, Response, text_header
 from .links import link
@@ -83,6 +85,7 @@ class Front:
     :param publish_origins: origins whose pages may publish with the cookie.
     :param cors: which other origins' pages may use the hub.
     :param admission: how many streams may be open, None where a server counts its own.
+    :param counters: where it counts what publishers sent and whom it refused.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class Front:
         publish_origins: Iterable[str] = (),
         cors: Cors | None = None,
         admission: Admission | None = None,
+        counters: Counters | None = None,
     ) -> None:
         self.hub: Hub = hub
         self._admission = admission
@@ -101,6 +105,7 @@ class Front:
         self._subscribers = subscribers
         self._publish_origins = frozenset(publish_origins)
         self._cors = cors or Cors()
+        self._counters = counters or Counters()
         self._hub_answers = self._at_hub()
         self._seen_path = hub.versions.newest.hub_path
         self._metadata_paths = {METADATA_PATH + path for path in (HUB_PATH, self._seen_path)}
@@ -129,10 +134,10 @@ class Front:
                     raise MethodNotAllowed(request.method, answers)
                 version = self._version(request)
                 response = self._answer(request, version, answers)
-        except Refusal as refusal:
+        except (Refusal, InvalidUpdate) as error:
+            refusal = error if isinstance(error, Refusal) else InvalidRequest(str(error))
+            self._counters.refused(refusal)
             response = _refused(request, refusal, version)
-        except InvalidUpdate as error:
-            response = _refused(request, InvalidRequest(str(error)), version)
         response.headers.append(("X-Content-Type-Options", "nosniff"))
         response.headers += self._cors.headers_for(request.headers.get("origin"))
         return response
@@ -195,8 +200,20 @@ class Front:
         rights = _rights(self._publishers, version, credentials.token)
         update = version.update(read_publication(request))
         self.hub.versions.check_for_others(update, version)
-        event_id = self.hub.publish_with(rights, update)
+        event_id = self._hand_over(update, rights)
         return Response(200, event_id.encode(), [("Content-Type", TEXT)])
+
+    def _hand_over(self, update: Update, rights: Rights) -> str:
+        """Publish an update, count whether the hub took it, and return its id."""
+        try:
+            event_id = self.hub.publish_with(rights, update)
+        except Refusal:
+            raise
+        except Exception:
+            self._counters.failed_updates += 1
+            raise
+        self._counters.updates += 1
+        return event_id
 
     def _may_use_cookie(self, request: Request) -> bool:
         """Tell whether a publisher's cookie counts: a browser sends it with other sites' forms, too."""

@@ -150,6 +150,11 @@ class FanOut:
         """The open streams."""
         return self._connections.values()
 
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait for subscribers that do not take them, those to be replayed not counted."""
+        return sum(len(one.rest) + one.backlog_size for one in self._connections.values())
+
     def start(self) -> None:
         """Begin to serve streams."""
         self._ready.start(self._on_ready)

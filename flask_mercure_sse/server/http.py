@@ -444,13 +444,13 @@ class HttpServer:
         now = time.monotonic
         until = now() + MAX_TURN
         for fd, _events in self.epoll.poll(0, 256):
-            if now() > until:
-                return  # others have their turn; what is left is told again
             connection = self._connections.get(fd)
             if connection is not None:
                 connection.on_ready()
             elif fd == self._acceptor.fd:
                 self._acceptor.on_ready()
+            if now() > until:
+                return  # others have their turn; what is left is told again
 
     def _on_tick(self) -> None:
         now = time.monotonic()

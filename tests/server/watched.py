@@ -17,7 +17,6 @@ from flask_mercure_sse.protocol.versions import Versions
 from flask_mercure_sse.server.admin_port import AdminPort
 from flask_mercure_sse.server.admission import Admission, ConnectionLimits
 from flask_mercure_sse.server.counters import Counters, Gauges
-from flask_mercure_sse.server.fanout import FanOut
 from flask_mercure_sse.server.fanout_line import FanOutLine
 from flask_mercure_sse.server.front import Front
 from flask_mercure_sse.server.standalone import Standalone
@@ -30,11 +29,6 @@ T = TypeVar("T")
 
 MAX_BACKLOG = 64 * 1024
 """Bytes that may wait for a subscriber."""
-
-
-def waiting(fanout: FanOut) -> int:
-    """Return how many bytes wait in a fan-out."""
-    return sum(len(one.rest) + one.backlog_size for one in fanout._connections.values())
 
 
 class Watched:
@@ -66,7 +60,7 @@ class Watched:
             ("127.0.0.1", 0), front, admission=admission, counters=self.counters, max_backlog=MAX_BACKLOG
         )
         fanout = self.standalone.fanout
-        gauges = Gauges(self.hub.sizes, lambda: admission.connections, lambda: waiting(fanout))
+        gauges = Gauges(self.hub.sizes, lambda: admission.connections, lambda: fanout.backlog)
         port = AdminPort(
             ("127.0.0.1", 0),
             self.hub,

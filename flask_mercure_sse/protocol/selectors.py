@@ -6,7 +6,7 @@ What a text selects depends on its match type. The versions of the protocol shar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from . import uri_template
@@ -84,10 +84,13 @@ def template_selector(text: str) -> Selector:
     return Selector(text, TEMPLATE, template) if template else Selector(text)
 
 
-def any_matches(selectors: Iterable[Selector], topics: Iterable[str]) -> bool:
+def any_matches(selectors: Collection[Selector], topics: Iterable[str]) -> bool:
     """Tell whether one of `selectors` matches one of `topics`."""
-    topics = tuple(topics)
-    return any(selector.matches(topic) for selector in selectors for topic in topics)
+    for topic in topics:
+        for selector in selectors:
+            if selector.matches(topic):
+                return True
+    return False
 
 
 class match_exact(str):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from flask_mercure_sse.protocol.errors import InvalidRequest
 from flask_mercure_sse.protocol.forms import MAX_FIELDS, first, parse_form
@@ -50,3 +54,17 @@ def test_first_of_a_repeated_field_counts() -> None:
     assert first(fields, "id") == ""
     assert first(fields, "type") == "x"
     assert first(fields, "retry") is None
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text("ab%+&=;é\0 25CF", max_size=40))
+def test_form_is_read_as_by_the_standard_library(text: str) -> None:
+    """WHATWG URL, application/x-www-form-urlencoded parsing."""
+    encoded = text.encode()
+    try:
+        expected = parse_qsl(text, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        with pytest.raises(InvalidRequest):
+            parse_form(encoded)
+    else:
+        assert parse_form(encoded) == expected

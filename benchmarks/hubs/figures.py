@@ -88,7 +88,11 @@ STEADY = "{0.rate:g} updates/s to {0.subscribers:,} subscribers"
 
 FIGURES = (
     _throughput(f"deliveries per CPU second, {STEADY}", "steady", deliveries),
-    _throughput("deliveries per CPU second, burst to {0.subscribers:,} subscribers", "burst", deliveries),
+    _throughput(
+        "deliveries per CPU second, burst of {0.publishers} publishers to {0.subscribers:,}",
+        "burst",
+        deliveries,
+    ),
     _throughput("publishes per CPU second, {0.topics:,} topics", "topics", publishes),
     _throughput("publishes per CPU second, {0.patterns:,} patterns", "patterns", publishes),
     _cost(f"latency p50, {STEADY}", "steady", p50, "ms"),

@@ -20,7 +20,8 @@ import sys
 
 from hubs.client import Client
 from hubs.contender import Contender, HubError, running
-from hubs.load import Outcome, run_apart
+from hubs.generator import run_apart
+from hubs.load import Outcome
 from hubs.options import Options, raise_limit, read_options
 from hubs.report import Report, Run
 from hubs.subscribing import LoadError

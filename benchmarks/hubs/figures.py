@@ -10,7 +10,7 @@ from .load import Outcome
 Outcomes = Mapping[str, Outcome]
 """What became of each load, by the name of its measure."""
 
-Reading = Callable[[Outcome], "float | None"]
+Reading = Callable[[Outcome], float | None]
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class Sizes:
         return self.subscribers + max(self.publishers, math.ceil(self.rate)) + 32
 
 
-MakeLoad = Callable[[Client, Sizes, "int | None"], Load]
+MakeLoad = Callable[[Client, Sizes, int | None], Load]
 """Makes a load of these sizes for a hub, given its client and its process."""
 
 

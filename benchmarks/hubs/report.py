@@ -13,7 +13,7 @@ from .figures import FIGURES, GROWTH, Figure
 from .load import Outcome
 from .measures import Sizes
 
-Run = Mapping[str, "Outcome | str"]
+Run = Mapping[str, Outcome | str]
 """One run on one hub: what became of each load, or why it could not be put on the hub."""
 
 NOT_KNOWN = "–"

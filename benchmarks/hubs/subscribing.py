@@ -17,10 +17,10 @@ STAMP_SIZE = 19
 """Digits of the time of sending: nanoseconds of the monotonic clock, which all processes share."""
 
 BUFFER_SIZE = 1 << 18
-MAX_CONNECTING = 128
-"""Subscribers whose response is awaited at the same time: the least queue of a listening socket."""
+MAX_CONNECTING = 16
+"""Subscribers whose response is awaited at the same time: few, so that each comes soon after the other."""
 
-HEAD_TIMEOUT = 20.0
+HEAD_TIMEOUT = 30.0
 """Seconds after which a hub that has sent no response's head is not waited for."""
 
 NEWLINE = 10

@@ -6,15 +6,13 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from .protocol.errors import ConfigurationError
 from .protocol.hub_url import EXAMPLE, checked_hub_url
-from .protocol.keys import ALGORITHMS, MAKE_A_KEY_ANYWHERE
 from .protocol.limits import Limits
-from .protocol.text import words
-from .protocol.versions import PROTOCOLS, has_fixed_path
-from .server.cors import checked_origins
+from .protocol.versions import has_fixed_path
+from .server import readers
 from .server.issuers import Issuers, read_issuers
 
 DEFAULT_HUB_URL = EXAMPLE
@@ -176,32 +174,6 @@ def _shown(name: str, value: object) -> str:
     return "the value" if secret else repr(value)
 
 
-# Readers: each takes what a config file, the environment or code gave, and returns the value or raises
-# ValueError with the end of a sentence that begins with the value.
-
-
-def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.strip().lower() in _WORDS:
-        return _WORDS[value.strip().lower()]
-    if isinstance(value, int) and value in (0, 1):
-        return bool(value)
-    raise ValueError("is neither true nor false; use True or False")
-
-
-_WORDS = {
-    "true": True,
-    "yes": True,
-    "on": True,
-    "1": True,
-    "false": False,
-    "no": False,
-    "off": False,
-    "0": False,
-}
-
-
 def _url(value: object) -> str | Literal[True] | None:
     if value is True or (isinstance(value, str) and value.strip().lower() == "true"):
         return True
@@ -210,12 +182,6 @@ def _url(value: object) -> str | Literal[True] | None:
     if not isinstance(value, str):
         raise ValueError("is not a URL; give one such as " + DEFAULT_HUB_URL)
     checked_hub_url(value)
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("is not a text; give a text that is not empty")
     return value
 
 
@@ -233,115 +199,32 @@ def checked_token(value: object) -> str:
     return value
 
 
-def _secret(value: object) -> str | bytes:
-    if not isinstance(value, (str, bytes)) or not value:
-        raise ValueError(f"is not a text or bytes; make a key with: {MAKE_A_KEY_ANYWHERE}")
-    return value
-
-
-def _protocol(value: object) -> str:
-    if value == 1.0 and isinstance(value, float):
-        value = "1.0"  # as JSON reads the environment's text
-    if value not in PROTOCOLS:
-        raise ValueError(f"is no version of the protocol; use one of {', '.join(map(repr, PROTOCOLS))}")
-    return str(value)
-
-
-def _names(value: object) -> tuple[str, ...]:
-    names = words(value) if isinstance(value, str) else value
-    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):  # pyright: ignore[reportUnknownVariableType]
-        raise ValueError("is not a list of texts; give a list, or one text with commas")
-    return tuple(cast("list[str]", names))
-
-
-def _algorithms(value: object) -> tuple[str, ...]:
-    algorithms = _names(value)
-    if not algorithms:
-        raise ValueError("has no entry; leave it out, or name the algorithms that tokens may have")
-    if unknown := [name for name in algorithms if name not in ALGORITHMS]:
-        raise ValueError(f"has {unknown[0]!r}, which is no algorithm; known are {', '.join(ALGORITHMS)}")
-    return algorithms
-
-
-def _origins(value: object) -> tuple[str, ...]:
-    return checked_origins(_names(value))
-
-
-def _publish_origins(value: object) -> tuple[str, ...]:
-    return checked_origins(_names(value), allow_any=False)
-
-
-def _cookie_name(value: object) -> str:
-    name = _text(value)
-    if not name.isascii() or not all(one.isalnum() or one in "!#$%&'*+-.^_`|~" for one in name):
-        raise ValueError("is not a cookie name; use letters, digits, '-' and '_'")
-    return name
-
-
-def _number(value: object) -> float:
-    try:
-        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            raise ValueError
-        number = float(value)
-    except ValueError:
-        raise ValueError("is not a number; give a number of seconds") from None
-    if not 0 <= number < float("inf"):
-        raise ValueError("is out of range; give a number of seconds, zero or more")
-    return number
-
-
-def _timeout(value: object) -> float:
-    number = _number(value)
-    if number == 0:
-        raise ValueError("leaves no time; give a number of seconds above zero")
-    return number
-
-
-def _count(value: object) -> int:
-    try:
-        if isinstance(value, bool) or not isinstance(value, (int, str)):
-            raise ValueError
-        number = int(value)
-    except ValueError:
-        raise ValueError("is not a whole number; give how many") from None
-    if number < 0:
-        raise ValueError("is negative; give how many, 0 for none")
-    return number
-
-
-def _limit(value: object) -> int:
-    number = _count(value)
-    if number == 0:
-        raise ValueError("leaves nothing to take; give a number above zero")
-    return number
-
-
 KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "MERCURE_HUB_URL": ("hub_url", _url),
     "MERCURE_PUBLIC_HUB_URL": ("public_hub_url", _url),
-    "MERCURE_HUB": ("hub", _flag),
+    "MERCURE_HUB": ("hub", readers.flag),
     "MERCURE_PUBLISHER_JWT": ("publisher_jwt", checked_token),
-    "MERCURE_PROTOCOL": ("protocol", _protocol),
-    "MERCURE_PUBLISHER_SECRET_KEY": ("publisher_secret_key", _secret),
-    "MERCURE_SUBSCRIBER_SECRET_KEY": ("subscriber_secret_key", _secret),
-    "MERCURE_ALGORITHMS": ("algorithms", _algorithms),
-    "MERCURE_ISSUER": ("issuer", _text),
+    "MERCURE_PROTOCOL": ("protocol", readers.protocol),
+    "MERCURE_PUBLISHER_SECRET_KEY": ("publisher_secret_key", readers.secret),
+    "MERCURE_SUBSCRIBER_SECRET_KEY": ("subscriber_secret_key", readers.secret),
+    "MERCURE_ALGORITHMS": ("algorithms", readers.algorithms),
+    "MERCURE_ISSUER": ("issuer", readers.text),
     "MERCURE_ISSUERS": ("issuers", read_issuers),
-    "MERCURE_TOKEN_LIFETIME": ("token_lifetime", _timeout),
-    "MERCURE_AUTHZ_COOKIE_NAME": ("authz_cookie_name", _cookie_name),
-    "MERCURE_CORS_ORIGINS": ("cors_origins", _origins),
-    "MERCURE_PUBLISH_ORIGINS": ("publish_origins", _publish_origins),
-    "MERCURE_TYPE_IS_TOPIC": ("type_is_topic", _flag),
-    "MERCURE_HUB_ALLOW_PUBLISH": ("hub_allow_publish", _flag),
-    "MERCURE_HUB_ALLOW_ANONYMOUS": ("hub_allow_anonymous", _flag),
-    "MERCURE_HUB_SUBSCRIPTIONS": ("hub_subscriptions", _flag),
-    "MERCURE_HUB_KEEPALIVE_INTERVAL": ("hub_keepalive_interval", _number),
-    "MERCURE_HUB_RECONCILIATION_LENGTH": ("hub_reconciliation_length", _count),
-    "MERCURE_MAX_BODY_SIZE": ("max_body_size", _limit),
-    "MERCURE_MAX_TOPICS": ("max_topics", _limit),
-    "MERCURE_MAX_SELECTORS": ("max_selectors", _limit),
-    "MERCURE_CONNECT_TIMEOUT": ("connect_timeout", _timeout),
-    "MERCURE_READ_TIMEOUT": ("read_timeout", _timeout),
+    "MERCURE_TOKEN_LIFETIME": ("token_lifetime", readers.timeout),
+    "MERCURE_AUTHZ_COOKIE_NAME": ("authz_cookie_name", readers.cookie_name),
+    "MERCURE_CORS_ORIGINS": ("cors_origins", readers.origins),
+    "MERCURE_PUBLISH_ORIGINS": ("publish_origins", readers.publish_origins),
+    "MERCURE_TYPE_IS_TOPIC": ("type_is_topic", readers.flag),
+    "MERCURE_HUB_ALLOW_PUBLISH": ("hub_allow_publish", readers.flag),
+    "MERCURE_HUB_ALLOW_ANONYMOUS": ("hub_allow_anonymous", readers.flag),
+    "MERCURE_HUB_SUBSCRIPTIONS": ("hub_subscriptions", readers.flag),
+    "MERCURE_HUB_KEEPALIVE_INTERVAL": ("hub_keepalive_interval", readers.number),
+    "MERCURE_HUB_RECONCILIATION_LENGTH": ("hub_reconciliation_length", readers.count),
+    "MERCURE_MAX_BODY_SIZE": ("max_body_size", readers.limit),
+    "MERCURE_MAX_TOPICS": ("max_topics", readers.limit),
+    "MERCURE_MAX_SELECTORS": ("max_selectors", readers.limit),
+    "MERCURE_CONNECT_TIMEOUT": ("connect_timeout", readers.timeout),
+    "MERCURE_READ_TIMEOUT": ("read_timeout", readers.timeout),
 }
 """Each config key, the field that it sets and how its value is read."""
 

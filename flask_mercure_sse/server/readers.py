@@ -5,11 +5,14 @@ It returns the value, or raises ValueError with the end of a sentence that begin
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from ipaddress import ip_network
 from typing import cast
 
 from ..protocol.keys import ALGORITHMS, MAKE_A_KEY_ANYWHERE
 from ..protocol.text import words
 from ..protocol.versions import PROTOCOLS
+from .admission import Network
 from .cors import checked_origins
 
 
@@ -135,3 +138,39 @@ def limit(value: object) -> int:
     if number == 0:
         raise ValueError("leaves nothing to take; give a number above zero")
     return number
+
+
+def port(value: object) -> int:
+    """Return the number of a port, 0 for any free one."""
+    try:
+        number = count(value)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 65535:
+        raise ValueError("is no port; give a number from 1 to 65535, or 0 for any free one")
+    return number
+
+
+def networks(value: object) -> tuple[Network, ...]:
+    """Return networks of IP addresses."""
+    return tuple(_network(name) for name in names(value))
+
+
+def _network(name: str) -> Network:
+    try:
+        return ip_network(name)
+    except ValueError as error:
+        raise ValueError(
+            f"has {name!r}, which is no network ({error}); give an address, or one such as 10.0.0.0/8"
+        ) from error
+
+
+def one_of(*allowed: str) -> Callable[[object], str]:
+    """Return a reader that takes these words alone."""
+
+    def read(value: object) -> str:
+        if value not in allowed:
+            raise ValueError(f"is not known; use {' or '.join(allowed)}")
+        return str(value)
+
+    return read

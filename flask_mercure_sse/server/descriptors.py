@@ -1,0 +1,51 @@
+"""How many open files the system allows: each connection is one."""
+
+from __future__ import annotations
+
+import logging
+
+try:
+    import resource
+except ImportError:  # not every system has such limits
+    resource = None
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+RESERVE = 100
+"""Open files that are kept for all that is no connection: logs, key sets, storage, the admin port."""
+
+
+def raise_limit() -> int | None:
+    """Raise the number of open files to the most that this process may have.
+
+    :returns: what it may have now, None where the system has no such limit.
+    """
+    if resource is None:
+        return None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError) as error:  # some systems have another, lower limit besides
+            logger.warning("The number of open files stays at %d: %s", soft, error)
+    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def connections_for(files: int | None, wanted: int) -> int:
+    """Return how many connections there may be.
+
+    :param files: open files that this process may have, None for any number.
+    :param wanted: 0 for as many as possible.
+    :returns: 0 for any number.
+    """
+    if files is None:
+        return wanted
+    possible = max(1, files - min(RESERVE, files // 4))
+    if wanted > possible:
+        logger.warning(
+            "The system allows %d open files, so %d connections and not %d: raise LimitNOFILE= of the "
+            "systemd unit, or ulimit -n",
+            *(files, possible, wanted),
+        )
+    return min(wanted, possible) if wanted else possible

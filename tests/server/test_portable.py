@@ -10,10 +10,10 @@ from gevent import monkey
 monkey.patch_all(ssl=False)
 import select, sys
 del select.EPOLLIN  # as where there is none
-from flask_mercure_sse.server import __main__
-assert __main__.Server.__name__ == "PortableServer"
+from flask_mercure_sse.server import settings
+assert settings.Server.__name__ == "PortableServer"
 import gevent, requests
-from flask_mercure_sse.server.__main__ import main
+from flask_mercure_sse.server.command import main
 gevent.spawn(main, ["--port", sys.argv[1], "--publisher-secret", "s" * 32], standalone_mode=False)
 gevent.sleep(0.5)
 answer = requests.head(f"http://127.0.0.1:{sys.argv[1]}/.well-known/mercure?topic=/a", timeout=5)

@@ -1,0 +1,82 @@
+"""The command that runs the standalone hub."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+
+import click
+
+from .command_line import hub_options, in_one_line
+from .config_file import read_config_file
+from .counters import Counters
+from .descriptors import raise_limit
+from .handover import take_over
+from .listeners import open_listener
+from .logs import start_logging
+from .running import Stopping
+from .settings import Settings
+from .sources import Source, Told, of_command_line, of_environment, resolve
+from .start_lines import connection_lines, publisher_lines, subscriber_lines
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+
+@click.command(params=hub_options())
+def main(**given: object) -> None:
+    """Run a Mercure hub.
+
+    A key is a secret, a PEM, or the URL of a JWK Set. On a loopback address a missing one is made up, so
+    that the first try works.
+
+    Each option is an environment variable as well, MERCURE_MAX_BODY_SIZE, and a key of the configuration
+    file, max-body-size. The command line counts before the environment, and that before the file.
+    """
+    with in_one_line():
+        run(told_by(given))
+
+
+def told_by(given: Mapping[str, object]) -> Told:
+    """Return the options that count.
+
+    :param given: what the command line says, by option.
+    :raises ConfigurationError: something that was told cannot be used.
+    """
+    handed_over, defaults = take_over(os.environ)
+    given = {**given, **handed_over}
+    path = given.pop("config", None) or os.environ.get("MERCURE_CONFIG")
+    file: Source = read_config_file(str(path)) if path else {}
+    return resolve(of_command_line(given), of_environment(os.environ), file, defaults)
+
+
+def run(told: Told) -> None:
+    """Serve a hub until a signal ends it.
+
+    :raises ConfigurationError: options cannot be used.
+    :raises CannotListen: the address cannot be had.
+    """
+    options = told.options
+    start_logging(format=options.log_format, level="debug" if options.debug else options.log_level)
+    files = raise_limit()
+    listener = open_listener(options.host, options.port, os.environ)
+    settings = Settings(told, listener, files)
+    server = settings.server(settings.front(), Counters())
+    is_terminal = sys.stdout.isatty()
+    stopping = Stopping(is_terminal=is_terminal)
+    server.start()
+    logger.info("Serving %s", settings.identity.url)
+    for line in (
+        f"Hub: {settings.identity.url}",
+        *connection_lines(settings.admission.limits.total, files),
+        *publisher_lines(
+            settings.publisher_key,
+            settings.versions.newest,
+            wanted=options.print_token,
+            is_terminal=is_terminal,
+        ),
+        *subscriber_lines(settings.subscriber_key),
+    ):
+        click.echo(line)
+    stopping.wait_and_stop(server, options.drain_time)

@@ -62,7 +62,7 @@ class Keys:
 
     def short(self) -> list[str]:
         """Return the names of the settings whose secrets are shorter than HS256 asks for."""
-        return list(dict.fromkeys(self._name(role) for role in ROLES if self._is_short(role)))
+        return list(dict.fromkeys(self.setting(role) for role in ROLES if self._is_short(role)))
 
     def _is_short(self, role: Role) -> bool:
         key = self.find(role)
@@ -70,7 +70,8 @@ class Keys:
             return False
         return len(key.encode() if isinstance(key, str) else key) < KEY_LENGTH
 
-    def _name(self, role: Role) -> str:
+    def setting(self, role: Role) -> str:
+        """Return the name of the setting that has the key of a role."""
         return setting_of(role) if self._given[role] else "SECRET_KEY"
 
     def _app_key(self, role: Role) -> Key:

@@ -11,15 +11,18 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
+from .app_hub import hub_defaults, hub_variables
 from .protocol.errors import MercureError
 from .protocol.selectors import EVERYTHING
+from .server.command_line import HELP, hub_options
+from .server.handover import become_hub
 
 if TYPE_CHECKING:
     from .app_state import AppState
 
 Command = Callable[..., None]
 
-mercure_commands: AppGroup = AppGroup("mercure", help="Tokens, keys and publishing for Mercure.")
+mercure_commands: AppGroup = AppGroup("mercure", help="Tokens, keys, publishing and the hub of Mercure.")
 
 topics_option: Callable[[Command], Command] = click.option(
     "-t",
@@ -99,3 +102,18 @@ def publish(
                 topic, data, private, event_id, event_type, retry, jwt=jwt, hub_url=hub_url
             )
         )
+
+
+@mercure_commands.command(
+    "hub", params=hub_options(), help=f"{HELP}\n\nAt the end count the app's own settings and keys."
+)
+def hub(**given: object) -> None:
+    """Run the standalone hub for the app."""
+    state = _state()
+    if state.hub is not None:
+        click.echo(
+            "The app's own hub is embedded, so it does not publish on this one: set MERCURE_HUB_URL to the "
+            "URL of this one.",
+            err=True,
+        )
+    become_hub(given, hub_defaults(state), hub_variables())

@@ -18,7 +18,18 @@ PACKAGE = "flask_mercure_sse"
 # From the top down; a module may import its own layer and those below. "" is the package's __init__.py.
 LAYERS = (
     {
-        *{"", "app_keys", "app_state", "cli", "config", "cookies", "embedded", "encryption", "extension"},
+        *{
+            "",
+            "app_hub",
+            "app_keys",
+            "app_state",
+            "cli",
+            "config",
+            "cookies",
+            "embedded",
+            "encryption",
+            "extension",
+        },
         *{"testing", "urls"},
     },
     {"integrations"},

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import click
 
-from .command_line import hub_options, in_one_line
+from .command_line import HELP, hub_options, in_one_line
 from .config_file import read_config_file
 from .counters import Counters
 from .descriptors import raise_limit
@@ -24,16 +24,9 @@ from .start_lines import connection_lines, publisher_lines, subscriber_lines
 logger: logging.Logger = logging.getLogger(__name__)
 
 
-@click.command(params=hub_options())
+@click.command(params=hub_options(), help=HELP)
 def main(**given: object) -> None:
-    """Run a Mercure hub.
-
-    A key is a secret, a PEM, or the URL of a JWK Set. On a loopback address a missing one is made up, so
-    that the first try works.
-
-    Each option is an environment variable as well, MERCURE_MAX_BODY_SIZE, and a key of the configuration
-    file, max-body-size. The command line counts before the environment, and that before the file.
-    """
+    """Run a hub, as :data:`~.command_line.HELP` says."""
     with in_one_line():
         run(told_by(given))
 

@@ -12,6 +12,14 @@ from ..protocol.errors import ConfigurationError
 from .listeners import CannotListen
 from .options import FLAG, OPTIONS, Option
 
+HELP = """Run a Mercure hub.
+
+A key is a secret, a PEM, or the URL of a JWK Set. On a loopback address a missing one is made up, so that the
+first try works.
+
+Each option is an environment variable as well, MERCURE_MAX_BODY_SIZE, and a key of the configuration file,
+max-body-size. The command line counts before the environment, and that before the file."""
+
 
 def hub_options() -> list[click.Parameter]:
     """Return click's options of the hub; each is None where it is not given."""

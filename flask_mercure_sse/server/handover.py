@@ -17,14 +17,17 @@ from .sources import Source, Value
 VARIABLE = "MERCURE_HANDED_OVER"
 
 
-def become_hub(given: Mapping[str, object], defaults: Source) -> NoReturn:
+def become_hub(
+    given: Mapping[str, object], defaults: Source, variables: Mapping[str, str] | None = None
+) -> NoReturn:
     """Replace this process by a standalone hub.
 
     :param given: what its command line says, by option.
     :param defaults: what counts where nothing else is said.
+    :param variables: environment variables that are to have other values.
     """
     entries = {name: [one.value, one.label] for name, one in defaults.items()}
-    environment = {**os.environ, VARIABLE: json.dumps([dict(given), entries])}
+    environment = {**os.environ, **(variables or {}), VARIABLE: json.dumps([dict(given), entries])}
     sys.stdout.flush()
     sys.stderr.flush()
     command = [sys.executable, "-m", "flask_mercure_sse.server"]

@@ -83,6 +83,7 @@ def _passed_socket(count: int, descriptor: int) -> socket.socket:
             f"LISTEN_FDS: the descriptor {descriptor} is no socket ({error.strerror}); {fix}"
         ) from error
     if not _listens(passed):
+        passed.close()
         raise ConfigurationError(f"LISTEN_FDS: the socket that is passed takes no connections; {fix}")
     passed.set_inheritable(False)
     return passed
@@ -97,7 +98,8 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if is_v6 else socket.AF_INET
     everywhere = host == "::" and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=everywhere)
+        found = socket.getaddrinfo(host or None, port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        return socket.create_server(found[0][4], family=family, backlog=BACKLOG, dualstack_ipv6=everywhere)
     except OSError as error:
         address = f"[{host}]:{port}" if is_v6 else f"{host}:{port}"
         raise CannotListen(f"cannot listen on {address}: {_reason(error)}") from error

@@ -1,0 +1,64 @@
+"""How many open files the system allows, and how many connections that makes."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from flask_mercure_sse.server.descriptors import RESERVE, connections_for
+from tests.server.processes import Stream, free_port, serving
+
+HUB = "/.well-known/mercure"
+
+LIMITED = """
+import resource, sys
+from flask_mercure_sse.server.descriptors import raise_limit
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 300))
+print(raise_limit(), *resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+
+
+def test_the_limit_is_raised_to_the_most_that_is_allowed() -> None:
+    done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, timeout=30)
+    assert done.stdout.split() == ["300", "300", "300"], done.stderr
+
+
+def test_connections_are_as_many_as_there_may_be_files_less_a_reserve() -> None:
+    assert connections_for(20_000, 0) == 20_000 - RESERVE
+    assert connections_for(100, 0) == 75
+
+
+def test_a_lower_number_is_taken_as_it_is() -> None:
+    assert connections_for(20_000, 50) == 50
+
+
+def test_a_number_that_the_files_do_not_allow_is_lowered_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert connections_for(1000, 5000) == 900
+    assert "1000 open files, so 900 connections and not 5000: raise LimitNOFILE=" in caplog.text
+
+
+def test_without_a_limit_of_files_there_is_none_of_connections() -> None:
+    assert (connections_for(None, 0), connections_for(None, 7)) == (0, 7)
+
+
+def test_the_hub_says_how_many_connections_it_takes() -> None:
+    port = free_port()
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with serving("flask_mercure_sse.server", "--port", str(port), port=port, path=HUB) as server:
+        assert f"Connections: up to {connections_for(hard, 0)} (of {hard} open files)\n" in server.log
+
+
+def test_connections_past_the_number_are_refused() -> None:
+    port = free_port()
+    options = ("--port", str(port), "--max-connections", "2")
+    with serving("flask_mercure_sse.server", *options, port=port, path=HUB) as server:
+        assert "Connections: up to 2 (of" in server.log
+        url = f"{server.url}{HUB}?topic=/a"
+        with closing(Stream(url)) as first, closing(Stream(url)) as second, closing(Stream(url)) as third:
+            assert [first.status, second.status, third.status] == [200, 200, 429]

@@ -79,7 +79,7 @@ class Settings:
         return Server(
             self._listener.socket,
             front,
-            limits=self._http_limits(),
+            limits=self.http_limits,
             admission=self.admission,
             keepalive_interval=options.keepalive_interval,
             max_backlog=options.max_backlog,
@@ -96,7 +96,9 @@ class Settings:
             trusted_proxies=options.trusted_proxies,
         )
 
-    def _http_limits(self) -> HttpLimits:
+    @property
+    def http_limits(self) -> HttpLimits:
+        """How much and how long a request may take."""
         options = self._options
         return HttpLimits(
             head_size=options.max_head_size,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from .app_keys import ROLES
 from .app_state import AppState
 from .config import KEYS, VARIABLES, MercureConfig
-from .server.options import OPTIONS
 from .server.sources import Source, Value
 
 _FIELDS = {
@@ -62,10 +61,8 @@ def _keys(state: AppState) -> Source:
     found: dict[str, Value] = {}
     for role in ROLES:
         key = state.keys.find(role)
-        option = role.removesuffix("_key")
-        assert option in OPTIONS
         if key:
             # As environment variables have bytes that are no text, and as keys are read again.
             text = key if isinstance(key, str) else key.decode(errors="surrogateescape")
-            found[option] = Value(text, f"the app's {state.keys.setting(role)}")
+            found[role.removesuffix("_key")] = Value(text, f"the app's {state.keys.setting(role)}")
     return found

@@ -39,7 +39,7 @@ def _click_option(option: Option) -> click.Option:
 
 def _default(option: Option) -> str:
     default = option.shown_default or option.default
-    return "" if default is None or default == () else f"  [{_word(default)}]"
+    return "" if default is None or default == () else f"  [default: {_word(default)}]"
 
 
 def _word(default: object) -> str:

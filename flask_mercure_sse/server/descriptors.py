@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 try:
     import resource
@@ -14,6 +15,9 @@ logger: logging.Logger = logging.getLogger(__name__)
 RESERVE = 100
 """Open files that are kept for all that is no connection: logs, key sets, storage, the admin port."""
 
+LOWER = (65536, 10240)
+"""What is tried where the most is refused: some systems have a second, lower limit."""
+
 
 def raise_limit() -> int | None:
     """Raise the number of open files to the most that this process may have.
@@ -23,11 +27,10 @@ def raise_limit() -> int | None:
     if resource is None:
         return None
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (OSError, ValueError) as error:  # some systems have another, lower limit besides
-            logger.warning("The number of open files stays at %d: %s", soft, error)
+    for wanted in (hard, *(number for number in LOWER if number > soft)):
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            break
     soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return None if soft == resource.RLIM_INFINITY else soft
 

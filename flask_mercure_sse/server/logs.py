@@ -17,7 +17,7 @@ HIDDEN = "[hidden]"
 
 # The hub writes none of these itself; texts of other libraries' errors may quote a request.
 _SECRETS = re.compile(
-    r"eyJ[\w-]+(?:\.[\w-]*)+"  # a JSON Web Token, or the beginning of one
+    r"eyJ[\w-]{8,}(?:\.[\w-]*)*"  # a JSON Web Token, or the beginning of one
     r"|(?<=authorization=)[^&\s\"']+"
     r"|(?<=access_token=)[^&\s\"']+"
     r"|(?<=Bearer )[^\s,\"']+"
@@ -94,9 +94,9 @@ class JsonLines(_Lines):
 
 def _log_failed_greenlets() -> None:
     """Log what gevent would print: several lines, past the format and past what hides secrets."""
-    loop: Any = gevent.get_hub()
+    greenlets: Any = gevent.get_hub()
 
     def log(context: object, type: Any, value: Any, traceback: Any) -> None:
         logging.getLogger(PACKAGE).error("A greenlet failed", exc_info=(type, value, traceback))
 
-    loop.print_exception = log
+    greenlets.print_exception = log

@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pytest
 
-from flask_mercure_sse.server.descriptors import RESERVE, connections_for
+from flask_mercure_sse.server.descriptors import RESERVE, connections_for, raise_limit
 from tests.server.processes import Stream, free_port, serving
 
 HUB = "/.well-known/mercure"
@@ -26,6 +26,20 @@ print(raise_limit(), *resource.getrlimit(resource.RLIMIT_NOFILE))
 def test_the_limit_is_raised_to_the_most_that_is_allowed() -> None:
     done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, timeout=30)
     assert done.stdout.split() == ["300", "300", "300"], done.stderr
+
+
+def test_a_limit_that_the_system_refuses_is_tried_lower(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = [256, resource.RLIM_INFINITY]
+
+    def set_limit(_which: int, wanted: tuple[int, int]) -> None:
+        if not 0 < wanted[0] <= 10240:
+            raise ValueError("current limit exceeds maximum limit")
+        limits[:] = wanted
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: tuple(limits))
+    monkeypatch.setattr(resource, "setrlimit", set_limit)
+    assert raise_limit() == 10240
+    assert limits == [10240, resource.RLIM_INFINITY]
 
 
 def test_connections_are_as_many_as_there_may_be_files_less_a_reserve() -> None:

@@ -84,7 +84,7 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJtZXJjdXJlIjp7fX0.c2lnbmF0dXJl"
         "Authorization: Bearer hidden-word",
         "{'authorization': 'bearer hidden-word'}",
         "Cookie: mercureAuthorization=hidden-word; other=hidden-word",
-        f"an update of {TOKEN[:30]}",
+        f"an update of {TOKEN[:15]}",
     ],
 )
 @pytest.mark.parametrize("formatter", [TextLines(), JsonLines()])

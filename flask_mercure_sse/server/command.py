@@ -11,15 +11,14 @@ import click
 
 from .command_line import HELP, hub_options, in_one_line
 from .config_file import read_config_file
-from .counters import Counters
 from .descriptors import raise_limit
 from .handover import take_over
-from .listeners import open_listener
+from .listeners import listen, open_listener
 from .logs import start_logging
 from .running import Stopping
 from .settings import Settings
 from .sources import Source, Told, of_command_line, of_environment, resolve
-from .start_lines import connection_lines, publisher_lines, subscriber_lines
+from .start_lines import admin_lines, connection_lines, publisher_lines, subscriber_lines
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -54,14 +53,14 @@ def run(told: Told) -> None:
     start_logging(format=options.log_format, level="debug" if options.debug else options.log_level)
     files = raise_limit()
     listener = open_listener(options.host, options.port, os.environ)
+    admin = None
+    if options.admin_port is not None:
+        admin = listen(options.admin_host, options.admin_port, prefix="admin-")
     settings = Settings(told, listener, files)
-    server = settings.server(settings.front(), Counters())
     is_terminal = sys.stdout.isatty()
-    stopping = Stopping(is_terminal=is_terminal)
-    server.start()
-    logger.info("Serving %s", settings.identity.url)
-    for line in (
+    lines = [
         f"Hub: {settings.identity.url}",
+        *admin_lines(admin),
         *connection_lines(settings.admission.limits.total, files),
         *publisher_lines(
             settings.publisher_key,
@@ -70,6 +69,10 @@ def run(told: Told) -> None:
             is_terminal=is_terminal,
         ),
         *subscriber_lines(settings.subscriber_key),
-    ):
-        click.echo(line)
+    ]
+    server = settings.server(admin)
+    stopping = Stopping(is_terminal=is_terminal)
+    server.start()
+    logger.info("Serving %s", settings.identity.url)
+    click.echo("\n".join(lines))
     stopping.wait_and_stop(server, options.drain_time)

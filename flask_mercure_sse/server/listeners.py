@@ -52,8 +52,7 @@ def open_listener(
     :raises CannotListen: the address cannot be had.
     """
     passed = _passed_count(environment)
-    opened = _listen(host, port) if passed is None else _passed_socket(passed, first_passed)
-    opened.setblocking(False)
+    opened = listen(host, port) if passed is None else _passed_socket(passed, first_passed)
     name = opened.getsockname()
     if opened.family not in (socket.AF_INET, socket.AF_INET6):
         return Listener(opened, os.fsdecode(name), None, False)  # who reaches it, the proxy before it decides
@@ -86,6 +85,7 @@ def _passed_socket(count: int, descriptor: int) -> socket.socket:
         passed.close()
         raise ConfigurationError(f"LISTEN_FDS: the socket that is passed takes no connections; {fix}")
     passed.set_inheritable(False)
+    passed.setblocking(False)
     return passed
 
 
@@ -93,23 +93,31 @@ def _listens(passed: socket.socket) -> bool:
     return bool(passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, prefix: str = "") -> socket.socket:
+    """Return a new socket that listens, and does not block.
+
+    :param port: 0 for any free one.
+    :param prefix: what the options have before host and port, for the error.
+    :raises CannotListen: the address cannot be had.
+    """
     is_v6 = ":" in host
     family = socket.AF_INET6 if is_v6 else socket.AF_INET
     everywhere = host == "::" and socket.has_dualstack_ipv6()
     try:
         found = socket.getaddrinfo(host or None, port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        return socket.create_server(found[0][4], family=family, backlog=BACKLOG, dualstack_ipv6=everywhere)
+        opened = socket.create_server(found[0][4], family=family, backlog=BACKLOG, dualstack_ipv6=everywhere)
     except OSError as error:
         address = f"[{host}]:{port}" if is_v6 else f"{host}:{port}"
-        raise CannotListen(f"cannot listen on {address}: {_reason(error)}") from error
+        raise CannotListen(f"cannot listen on {address}: {_reason(error, prefix)}") from error
+    opened.setblocking(False)
+    return opened
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError, prefix: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return "another program has this port; stop it, or give another with --port"
+        return f"another program has this port; stop it, or give another with --{prefix}port"
     if error.errno == errno.EACCES:
-        return "ports below 1024 are for root; give another with --port, or let systemd pass the socket"
+        return f"ports below 1024 are for root; give another with --{prefix}port"
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return "this machine has no such address; give one of its own with --host"
+        return f"this machine has no such address; give one of its own with --{prefix}host"
     return error.strerror or str(error)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import select
+import socket
+from typing import TYPE_CHECKING
 
 from ..hub.authority import Authority
 from ..hub.hub import Hub
+from ..protocol.errors import ConfigurationError
 from ..protocol.limits import Limits
 from ..protocol.versions import Versions, speak
 from .admission import Admission, ConnectionLimits
@@ -19,6 +22,9 @@ from .issuers import Role, authority, authorization_servers
 from .listeners import Listener
 from .own_keys import OwnKey, Strictness
 from .sources import Told
+
+if TYPE_CHECKING:
+    from .watched_server import WatchedServer
 
 HAS_EPOLL = hasattr(select, "EPOLLIN")
 
@@ -55,8 +61,7 @@ class Settings:
         self.versions: Versions = self._speak()
         self.admission: Admission = Admission(self._connection_limits(files))
 
-    def front(self) -> Front:
-        """Return what answers requests."""
+    def _front(self, counters: Counters) -> Front:
         options = self._options
         hub = Hub(
             self.versions,
@@ -71,12 +76,19 @@ class Settings:
             publish_origins=options.publish_origins,
             cors=Cors(options.cors_origins),
             admission=self.admission if HAS_EPOLL else None,  # the other server counts in its own way
+            counters=counters,
         )
 
-    def server(self, front: Front, counters: Counters) -> Server:
-        """Return what serves the front."""
+    def server(self, admin: socket.socket | None = None) -> Server | WatchedServer:
+        """Return what serves the hub.
+
+        :param admin: the socket of the admin port, None for no such port.
+        :raises ConfigurationError: there is none on this system.
+        """
         options = self._options
-        return Server(
+        counters = Counters()
+        front = self._front(counters)
+        server = Server(
             self._listener.socket,
             front,
             limits=self.http_limits,
@@ -86,6 +98,7 @@ class Settings:
             max_lifetime=options.max_lifetime,
             counters=counters,
         )
+        return server if admin is None else _watched(server, front, admin, counters)
 
     def _connection_limits(self, files: int | None) -> ConnectionLimits:
         options = self._options
@@ -127,3 +140,13 @@ class Settings:
             limits=self._limits,
             cookie_name=self._options.cookie_name,
         )
+
+
+def _watched(server: Server, front: Front, admin: socket.socket, counters: Counters) -> WatchedServer:
+    if not HAS_EPOLL:
+        raise ConfigurationError("--admin-port: this system has no epoll, which it needs; leave it out")
+    from .standalone import Standalone
+    from .watched_server import WatchedServer
+
+    assert isinstance(server, Standalone)
+    return WatchedServer(server, front, admin, counters)

@@ -50,18 +50,18 @@ class Standalone:
     ) -> None:
         self._front = front
         self._hub = front.hub
-        self._admission = admission or Admission()
+        self.admission: Admission = admission or Admission()
         counters = counters or Counters()
         self.fanout: FanOut = FanOut(
             front.hub,
             keepalive_interval=keepalive_interval,
             max_backlog=max_backlog,
             max_lifetime=max_lifetime,
-            admission=self._admission,
+            admission=self.admission,
             counters=counters,
         )
         self.server: HttpServer = HttpServer(
-            listener, self._handle, limits, admission=self._admission, counters=counters
+            listener, self._handle, limits, admission=self.admission, counters=counters
         )
 
     def start(self) -> None:
@@ -104,7 +104,7 @@ class Standalone:
         except Exception:
             logger.exception("A stream could not be opened")
             os.close(fd)
-            self._admission.close_stream(opening.place)
+            self.admission.close_stream(opening.place)
 
 
 def _request_of(received: HttpRequest) -> Request:

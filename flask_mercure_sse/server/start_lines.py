@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 
@@ -35,6 +36,13 @@ def subscriber_lines(key: OwnKey) -> Iterator[str]:
     if key.is_made_up:
         assert isinstance(key.given, str)
         yield f"Subscriber secret, made up for this run: {key.given}"
+
+
+def admin_lines(listener: socket.socket | None) -> Iterator[str]:
+    """Yield where the admin port is, nothing where there is none."""
+    if listener:
+        host, port = listener.getsockname()[:2]
+        yield f"Admin: http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def connection_lines(total: int, files: int | None) -> Iterator[str]:

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -292,6 +292,27 @@ def test_a_head_that_takes_too_long_is_cut_off() -> None:
         assert client.recv(100).startswith(b"HTTP/1.1 408 ")
 
 
+def test_the_admin_port_is_told_and_says_how_the_hub_is() -> None:
+    with hub(*KEYS, "--admin-port", "0", "--drain-time", "60") as server:
+        admin = server.log.partition("Admin: ")[2].splitlines()[0]
+        with closing(Stream(f"{server.url}{HUB}?topic=/a")):
+            _wait_until(lambda: requests.get(f"{admin}/readyz", timeout=5).status_code == 200)
+            server.process.terminate()
+            _wait_until(lambda: requests.get(f"{admin}/readyz", timeout=5).status_code == 503)
+            assert requests.get(f"{admin}/healthz", timeout=5).status_code == 200
+            server.process.terminate()
+            assert server.process.wait(PATIENCE) == 0
+
+
+def test_a_taken_admin_port_is_told_with_its_option() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = ended("--admin-port", str(taken.getsockname()[1]))
+    assert refused.returncode == 1
+    assert refused.stderr.endswith(
+        "another program has this port; stop it, or give another with --admin-port\n"
+    )
+
+
 # Signals
 
 
@@ -358,9 +379,13 @@ def _rest(stream: http.client.HTTPResponse) -> bytes:
 
 
 def _wait_for(server: Server, text: str) -> None:
+    _wait_until(lambda: text in server.log)
+
+
+def _wait_until(is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
-    while text not in server.log:
-        assert time.monotonic() < deadline, server.log
+    while not is_so():
+        assert time.monotonic() < deadline
         time.sleep(0.02)
 
 

@@ -49,6 +49,14 @@ class Server:
     def log(self) -> str:
         return "".join(self._lines)
 
+    def told(self, text: str) -> str:
+        """Wait for a text in what the server writes, and return the rest of its line."""
+        deadline = time.monotonic() + PATIENCE
+        while "\n" not in self.log.partition(text)[2]:
+            assert time.monotonic() < deadline, f"{text!r} is not in: {self.log}"
+            time.sleep(0.02)
+        return self.log.partition(text)[2].partition("\n")[0]
+
     def wait_for(self, path: str) -> None:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:

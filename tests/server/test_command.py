@@ -166,14 +166,14 @@ def test_a_publishers_token_is_shown_on_a_terminal() -> None:
 
 def test_the_token_of_a_key_that_stays_is_not_shown_where_output_is_kept() -> None:
     with hub(*KEYS) as server:
-        assert f"Hub: {server.url}{HUB}\n" in server.log
+        assert server.told("Hub: ") == f"{server.url}{HUB}"
     assert "A publisher's token is printed on a terminal, or with --print-token\n" in server.log
     assert "eyJ" not in server.log
 
 
 def test_the_token_is_shown_wherever_that_is_asked_for_and_nowhere_else() -> None:
     with hub(*KEYS, MERCURE_PRINT_TOKEN="true") as server:
-        printed = server.log.partition("Publisher JWT: ")[2].splitlines()[0]
+        printed = server.told("Publisher JWT: ")
         assert publish(server.url + HUB, printed) == 200
     with hub_on_a_terminal(*KEYS, "--no-print-token") as (_process, shown):
         assert "eyJ" not in shown
@@ -181,8 +181,8 @@ def test_the_token_is_shown_wherever_that_is_asked_for_and_nowhere_else() -> Non
 
 def test_what_is_made_up_for_one_run_is_shown_for_it_is_of_use_to_nobody_else() -> None:
     with hub() as server:
-        printed = server.log.partition("Publisher JWT: ")[2].splitlines()[0]
-        secret = server.log.partition("Subscriber secret, made up for this run: ")[2].splitlines()[0]
+        printed = server.told("Publisher JWT: ")
+        secret = server.told("Subscriber secret, made up for this run: ")
         assert publish(server.url + HUB, printed) == 200
         headers = {"Authorization": f"Bearer {token(secret, subscribe=['*'])}"}
         assert requests.get(f"{server.url}{HUB}/subscriptions", headers=headers, timeout=5).status_code == 200
@@ -294,7 +294,7 @@ def test_a_head_that_takes_too_long_is_cut_off() -> None:
 
 def test_the_admin_port_is_told_and_says_how_the_hub_is() -> None:
     with hub(*KEYS, "--admin-port", "0", "--drain-time", "60") as server:
-        admin = server.log.partition("Admin: ")[2].splitlines()[0]
+        admin = server.told("Admin: ")
         with closing(Stream(f"{server.url}{HUB}?topic=/a")):
             _wait_until(lambda: requests.get(f"{admin}/readyz", timeout=5).status_code == 200)
             server.process.terminate()
@@ -347,7 +347,7 @@ def test_nobody_new_comes_in_while_streams_are_sent_home() -> None:
 def test_a_second_signal_stops_at_once() -> None:
     with hub("--drain-time", "600") as server, closing(Stream(f"{server.url}{HUB}?topic=/a")) as stream:
         server.process.terminate()
-        _wait_for(server, "Stopping")
+        server.told("Stopping")
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(PATIENCE) == 0
         assert stream.ended.wait(PATIENCE)
@@ -356,7 +356,7 @@ def test_a_second_signal_stops_at_once() -> None:
 def test_sighup_changes_nothing_and_says_so() -> None:
     with hub() as server, closing(Stream(f"{server.url}{HUB}?topic=/a")) as stream:
         server.process.send_signal(signal.SIGHUP)
-        _wait_for(server, "SIGHUP: settings are read at the start alone; restart the hub to change them")
+        server.told("SIGHUP: settings are read at the start alone; restart the hub to change them")
         assert requests.head(f"{server.url}{HUB}?topic=/a", timeout=5).status_code == 200
         assert not stream.ended.is_set()
 
@@ -376,10 +376,6 @@ def _open_stream(address: tuple[str, int]) -> http.client.HTTPResponse:
 def _rest(stream: http.client.HTTPResponse) -> bytes:
     with stream:
         return stream.read()
-
-
-def _wait_for(server: Server, text: str) -> None:
-    _wait_until(lambda: text in server.log)
 
 
 def _wait_until(is_so: Callable[[], bool]) -> None:
@@ -443,7 +439,7 @@ def test_the_hub_of_an_app_has_the_apps_settings_where_nothing_else_is_said(tmp_
         "SITE_MERCURE_MAX_BODY_SIZE": "100",
     }
     with hub_of_the_site("--config", str(path), MERCURE_MAX_BODY_SIZE="200000", **settings) as server:
-        assert "Hub: https://hub.example/hub\n" in server.log
+        assert server.told("Hub: ") == "https://hub.example/hub"
         anonymous = requests.get(f"{server.url}{HUB}?match=/a", timeout=5)
         large = requests.post(server.url + HUB, data={"topic": "/" + "a" * 1000}, timeout=5)
         page = requests.options(server.url + HUB, headers={"Origin": "https://file.example"}, timeout=5)

@@ -127,7 +127,7 @@ def test_the_hub_serves_on_the_socket_of_systemd(passed: socket.socket) -> None:
     server = start(passed, "--port", "1", url=f"http://127.0.0.1:{port}")
     try:
         server.wait_for(HUB)
-        assert f"Hub: http://127.0.0.1:{port}{HUB}" in server.log
+        assert server.told("Hub: ") == f"http://127.0.0.1:{port}{HUB}"
     finally:
         server.stop()
     assert server.process.returncode == 0

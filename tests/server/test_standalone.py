@@ -46,8 +46,8 @@ def publish(
 
 
 def test_it_prints_its_url_and_a_publisher_token_that_works(hub: Server) -> None:
-    url = hub.log.partition("Hub: ")[2].splitlines()[0]
-    token = hub.log.partition("Publisher JWT: ")[2].splitlines()[0]
+    url = hub.told("Hub: ")
+    token = hub.told("Publisher JWT: ")
     assert url == hub.url + HUB
     assert publish(hub, {"topic": "/a"}, {"Authorization": f"Bearer {token}"}).status_code == 200
 
@@ -110,7 +110,7 @@ def test_secrets_of_the_environment_are_the_apps_and_made_up_ones_are_shown() ->
     command = ("flask_mercure_sse.server", "--port", str(port))
     with serving(*command, port=port, path=HUB, MERCURE_PUBLISHER_SECRET_KEY=PUBLISHER) as server:
         assert publish(server, {"topic": "/a"}).status_code == 200
-        secret = server.log.partition("made up for this run: ")[2].splitlines()[0]
+        secret = server.told("made up for this run: ")
         answer = requests.get(
             f"{server.url}{HUB}/subscriptions", headers=bearer(secret, subscribe=["*"]), timeout=5
         )

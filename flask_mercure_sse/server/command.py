@@ -18,7 +18,7 @@ from .logs import start_logging
 from .running import Stopping
 from .settings import Settings
 from .sources import Source, Told, of_command_line, of_environment, resolve
-from .start_lines import admin_lines, connection_lines, publisher_lines, subscriber_lines
+from .start_lines import admin_lines, connection_lines, is_output_kept, publisher_lines, subscriber_lines
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def run(told: Told) -> None:
             settings.publisher_key,
             settings.versions.newest,
             wanted=options.print_token,
-            is_terminal=is_terminal,
+            is_kept=not is_terminal and is_output_kept(os.environ, os.getpid()),
         ),
         *subscriber_lines(settings.subscriber_key),
     ]

@@ -122,7 +122,10 @@ class Options:
         None, ISSUERS, "Others and their keys (1.0), as JSON."
     )
     print_token: bool | None = _option(
-        None, FLAG, "Print a publisher's token at the start.", shown_default="on a terminal"
+        None,
+        FLAG,
+        "Print a publisher's token at the start.",
+        shown_default="unless systemd or a container keeps it",
     )
 
     allow_anonymous: bool = _option(True, FLAG, "Show public updates to all.")

@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..protocol.keys import Key, sign
 from ..protocol.version import ProtocolVersion
 from .own_keys import OwnKey
 
 
+def is_output_kept(environment: Mapping[str, str], process: int) -> bool:
+    """Tell whether whoever started the hub keeps what it prints: systemd does, and what runs containers.
+
+    :param process: the hub's own number; in a container of its own it is the first.
+    """
+    return bool(environment.get("JOURNAL_STREAM")) or process == 1
+
+
 def publisher_lines(
-    key: OwnKey, version: ProtocolVersion, *, wanted: bool | None, is_terminal: bool
+    key: OwnKey, version: ProtocolVersion, *, wanted: bool | None, is_kept: bool
 ) -> Iterator[str]:
     """Yield a publisher's token that is ready for use.
 
-    What is no terminal may be kept as a log, as systemd and containers do, and the token of a key that stays
-    would be good for whoever reads it there. One that was made up ends with this process, and without its
-    token the process would be of no use.
+    The token of a key that stays would be good for whoever reads a log in which it is kept. One that was made
+    up ends with this process, and without its token the process would be of no use.
 
-    :param wanted: whether to print it; None to decide by the key and the terminal.
+    :param wanted: whether to print it; None to decide by the key and by what becomes of the output.
+    :param is_kept: whether the output is kept as a log, see :func:`is_output_kept`.
     """
     signer = key.signer
     if signer is None or wanted is False:
         return
-    if wanted or is_terminal or key.is_made_up:
+    if wanted or key.is_made_up or not is_kept:
         yield f"Publisher JWT: {_token(signer, version)}"
     else:
-        yield "A publisher's token is printed on a terminal, or with --print-token"
+        yield "A publisher's token is printed with --print-token; this output is kept as a log"
 
 
 def subscriber_lines(key: OwnKey) -> Iterator[str]:

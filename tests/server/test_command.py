@@ -20,6 +20,7 @@ import jwt
 import pytest
 import requests
 
+from flask_mercure_sse.server.start_lines import is_output_kept
 from tests.server.processes import PATIENCE, ROOT, Server, Stream, free_port, serving
 from tests.tokens import encode_token
 
@@ -156,6 +157,18 @@ def test_a_public_key_is_taken_and_no_token_is_promised() -> None:
 # What it prints
 
 
+def test_a_publishers_token_is_shown_once() -> None:
+    with hub(*KEYS) as server:
+        printed = server.told("Publisher JWT: ")
+        assert publish(server.url + HUB, printed) == 200
+    assert server.log.count(printed) == 1
+
+
+def test_output_of_a_containers_first_process_is_kept() -> None:
+    assert is_output_kept({}, 1)
+    assert not is_output_kept({}, 2)
+
+
 def test_a_publishers_token_is_shown_on_a_terminal() -> None:
     with hub_on_a_terminal(*KEYS) as (_process, shown):
         url = shown.partition("Hub: ")[2].splitlines()[0]
@@ -165,14 +178,14 @@ def test_a_publishers_token_is_shown_on_a_terminal() -> None:
 
 
 def test_the_token_of_a_key_that_stays_is_not_shown_where_output_is_kept() -> None:
-    with hub(*KEYS) as server:
+    with hub(*KEYS, JOURNAL_STREAM="8:12345") as server:
         assert server.told("Hub: ") == f"{server.url}{HUB}"
-    assert "A publisher's token is printed on a terminal, or with --print-token\n" in server.log
+    assert "A publisher's token is printed with --print-token; this output is kept as a log\n" in server.log
     assert "eyJ" not in server.log
 
 
 def test_the_token_is_shown_wherever_that_is_asked_for_and_nowhere_else() -> None:
-    with hub(*KEYS, MERCURE_PRINT_TOKEN="true") as server:
+    with hub(*KEYS, MERCURE_PRINT_TOKEN="true", JOURNAL_STREAM="8:12345") as server:
         printed = server.told("Publisher JWT: ")
         assert publish(server.url + HUB, printed) == 200
     with hub_on_a_terminal(*KEYS, "--no-print-token") as (_process, shown):

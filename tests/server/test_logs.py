@@ -123,7 +123,7 @@ def requests_of_all_kinds(server: Server) -> list[str]:
 @pytest.mark.parametrize("format", ["text", "json"])
 def test_no_secret_is_in_the_output_whatever_is_sent_and_however_much_is_logged(format: str) -> None:
     port = free_port()
-    options = ("--port", str(port), *KEYS, "--log-level", "debug", "--log-format", format)
+    options = ("--port", str(port), *KEYS, "--no-print-token", "--log-level", "debug", "--log-format", format)
     with serving("flask_mercure_sse.server", *options, port=port, path=HUB) as server:
         secrets = requests_of_all_kinds(server)
     assert "refused with 401" in server.log

@@ -27,7 +27,7 @@ def hub() -> Iterator[Server]:
     with serving(
         "flask_mercure_sse.server",
         *("--port", str(port), "--publisher-secret", PUBLISHER, "--subscriber-secret", SUBSCRIBER),
-        *("--cors-origins", "https://example.com", "--print-token"),
+        *("--cors-origins", "https://example.com"),
         port=port,
         path=HUB,
     ) as server:

@@ -19,7 +19,7 @@ class Subscriber:
         self.updates: list[Update] = []
         self._hub = hub
         self.joined = hub.subscribe(wanted, rights, self._deliver)
-        self.updates.extend(self.joined.replay)
+        self.updates.extend(frame.update for frame in self.joined.replay)
 
     def _deliver(self, frame: Frame) -> None:
         self.updates.append(frame.update)

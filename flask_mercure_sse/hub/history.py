@@ -2,25 +2,55 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
-from heapq import merge
-from itertools import dropwhile
-from typing import NamedTuple
+from itertools import islice
+from operator import attrgetter
 
-from ..protocol.update import EARLIEST, Update
-from ..protocol.version import ProtocolVersion
+from ..protocol.update import EARLIEST
+from .frame import Frame, SubscriptionFrame
+
+_position = attrgetter("position")
 
 
-class Entry(NamedTuple):
-    """An update as it was published.
+class Row:
+    """The last `length` frames of one kind, in order of their positions.
 
-    :param position: in the order of publishing.
-    :param audience: the version of the protocol whose subscribers alone are told; None for all.
+    :param length: how many frames to keep, 0 for none.
     """
 
-    position: int
-    update: Update
-    audience: ProtocolVersion | None
+    def __init__(self, length: int) -> None:
+        self._frames: deque[Frame] = deque(maxlen=length)
+        self.dropped: int = 0
+        """Position of the newest frame that is no longer kept."""
+        self.newest: int = 0
+        """Position of the newest frame."""
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def append(self, frame: Frame) -> Frame | None:
+        """Keep a frame as the newest, and return the one that is not kept for it."""
+        frames = self._frames
+        dropped = None
+        if len(frames) == frames.maxlen:
+            dropped = frames[0] if frames else frame
+            self.dropped = dropped.position
+        frames.append(frame)
+        self.newest = frame.position
+        return dropped
+
+    def between(self, after: int, until: int) -> list[Frame]:
+        """Return the frames behind one position and up to another; those before cost nothing."""
+        frames = self._frames
+        if self.newest <= after or not frames:
+            return []
+        start = bisect_right(frames, after, key=_position)
+        end = len(frames) if self.newest <= until else bisect_right(frames, until, key=_position)
+        # From the end, which is near what most ask for: a deque is walked to where a slice begins.
+        found = list(islice(reversed(frames), len(frames) - end, len(frames) - start))
+        found.reverse()
+        return found
 
 
 class History:
@@ -35,40 +65,50 @@ class History:
     """
 
     def __init__(self, length: int) -> None:
-        self._updates: deque[Entry] = deque(maxlen=length)
-        self._subscription_events: deque[Entry] = deque(maxlen=length)
+        self.updates: Row = Row(length)
+        self.subscription_events: Row = Row(length)
         self._position = 0
-        self._dropped = 0
-        """Position of the newest update that is no longer kept."""
         self.last_event_id: str = EARLIEST
         """The id of the newest update, ``earliest`` before the first."""
+        self._first_uses: dict[str, int] = {}
+        """Positions by id, of frames that are kept."""
+        self._later_uses: dict[str, deque[int]] = {}
 
     def __len__(self) -> int:
-        return len(self._updates) + len(self._subscription_events)
+        return len(self.updates) + len(self.subscription_events)
 
-    def append(self, update: Update, audience: ProtocolVersion | None = None) -> None:
-        """Keep an update as the newest.
+    def append(self, frame: Frame) -> None:
+        """Keep a frame as the newest."""
+        self._position = frame.position = self._position + 1
+        self.last_event_id = frame.id
+        if self._first_uses.setdefault(frame.id, frame.position) != frame.position:
+            self._later_uses.setdefault(frame.id, deque()).append(frame.position)
+        if isinstance(frame, SubscriptionFrame):
+            dropped = self.subscription_events.append(frame)
+        else:
+            dropped = self.updates.append(frame)
+        if dropped is not None:
+            self._forget(dropped)
 
-        :param audience: of a subscription event, the version in which it is told.
-        """
-        row = self._updates if audience is None else self._subscription_events
-        self._position += 1
-        if audience is None and len(row) == row.maxlen:
-            self._dropped = row[0].position if row else self._position
-        row.append(Entry(self._position, update, audience))
-        self.last_event_id = update.id
+    def find(self, event_id: str) -> tuple[str, int]:
+        """Return the cursor behind which to go on after an event, and its position.
 
-    def after(self, event_id: str) -> tuple[str, list[Entry]]:
-        """Return what came after an event, and the id of the event before the first returned.
-
-        An id that is not known, never was or is no longer, gives everything that is kept, behind
+        An id that is not known, never was or is no longer, means everything that is kept, behind
         ``earliest``: more than was asked, because less would be a silent loss. An id that was used twice
         means its first use (`Mercure, Reconciliation`).
         """
-        entries = list(merge(self._updates, self._subscription_events))
-        if event_id != EARLIEST:
-            following = list(dropwhile(lambda entry: entry.update.id != event_id, entries))
-            # A subscription event may be kept longer than updates that came after it.
-            if following and following[0].position > self._dropped:
-                return event_id, following[1:]
-        return EARLIEST, entries
+        position = self._first_uses.get(event_id, 0)
+        # A subscription event may be kept longer than updates that came after it.
+        return (event_id, position) if position > self.updates.dropped else (EARLIEST, 0)
+
+    def _forget(self, frame: Frame) -> None:
+        later = self._later_uses.get(frame.id)
+        if later is None:
+            del self._first_uses[frame.id]
+            return
+        if self._first_uses[frame.id] == frame.position:
+            self._first_uses[frame.id] = later.popleft()
+        else:  # a frame of the other row has the same id
+            later.remove(frame.position)
+        if not later:
+            del self._later_uses[frame.id]

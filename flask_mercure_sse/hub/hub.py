@@ -8,6 +8,7 @@ and every subscriber sees the same order as the history.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,15 +16,17 @@ from ..protocol.errors import Forbidden, NotFound, Unauthorized
 from ..protocol.ids import new_urn
 from ..protocol.rights import ANONYMOUS, Rights
 from ..protocol.selectors import Selector, any_matches
-from ..protocol.subscriptions import ALL, Subscription, SubscriptionFilter
+from ..protocol.subscriptions import ALL, SubscriptionFilter
 from ..protocol.update import Update
 from ..protocol.version import ProtocolVersion, SubscribeRequest
 from ..protocol.versions import Versions
 from .forks import renew_in_children
-from .frame import Frame
+from .frame import Frame, SubscriptionFrame
 from .history import History
+from .replay import Missed, Replays, in_order
 from .router import Router
 from .subscriber import Deliver, Group, Subscriber, subscriptions_of
+from .watching import may_watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Joined:
     """
 
     subscriber: Subscriber
-    replay: list[Update]
+    replay: Sequence[Frame]
     last_event_id: str | None
 
 
@@ -74,8 +77,7 @@ class Hub:
         self.allow_anonymous = allow_anonymous
         self.tells_subscriptions = subscriptions
         self._history = History(history_length)
-        self._router = Router()
-        self._lock = threading.Lock()
+        self.renew_after_fork()
         renew_in_children(self)
 
     def __repr__(self) -> str:
@@ -84,8 +86,12 @@ class Hub:
 
     def publish(self, update: Update) -> str:
         """Publish an update and return its id. Whoever calls this is trusted."""
+        frame = Frame(update)
         with self._lock:
-            self._dispatch(update)
+            self._history.append(frame)
+            self._missed_updates.forget_what_is_old()
+            for group in self._router.route(update):
+                group.deliver(frame)
         return update.id
 
     def publish_with(self, rights: Rights, update: Update) -> str:
@@ -108,12 +114,14 @@ class Hub:
     def cursor(self, last_event_id: str) -> str:
         """Return the id before the first event that a subscriber with this last event id is sent."""
         with self._lock:
-            return self._history.after(last_event_id)[0]
+            return self._history.find(last_event_id)[0]
 
     def renew_after_fork(self) -> None:
         """Begin anew in a forked process: subscribers and whoever held the lock are the parent's."""
         self._lock = threading.Lock()
         self._router = Router()
+        self._missed_updates = Replays(self._history.updates)
+        self._missed_events = Replays(self._history.subscription_events)
 
     def subscribe(
         self, request: SubscribeRequest, rights: Rights | None, deliver: Deliver | None = None
@@ -127,28 +135,19 @@ class Hub:
         self.admit(rights)
         rights = rights or ANONYMOUS
         subscriber_id = new_urn()
-        came = self._subscription_events(
-            subscriptions_of(request.selectors, rights, subscriber_id), active=True
-        )
+        came = self._subscription_events(request.selectors, rights, subscriber_id, active=True)
         with self._lock:
-            cursor, missed = None, []
-            if request.last_event_id is not None:
-                cursor, missed = self._history.after(request.last_event_id)
+            cursor, missed = self._missed(request, rights)
             # Told before it joins: a subscriber is not told of itself.
             self._tell(came)
             subscriber = self._router.add(request, rights, deliver, subscriber_id)
-        # Matched outside the lock: what is missed is fixed, and a long history must not hold up the others.
-        group = subscriber.group
-        replay = [
-            entry.update
-            for entry in missed
-            if entry.audience in (None, group.version) and group.gets(entry.update)
-        ]
-        return Joined(subscriber, replay, cursor)
+        return Joined(subscriber, self._replay(missed, request, rights), cursor)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Let a subscriber leave; a second time does nothing."""
-        left = self._subscription_events(subscriber.subscriptions, active=False)
+        left = self._subscription_events(
+            subscriber.group.selectors, subscriber.rights, subscriber.id, active=False
+        )
         with self._lock:
             if subscriber in self._router:
                 self._router.remove(subscriber)
@@ -233,32 +232,51 @@ class Hub:
             raise Forbidden("the token does not grant the URL of the subscription API")
         return self.subscriptions(version, wanted)
 
+    def _missed(
+        self, request: SubscribeRequest, rights: Rights
+    ) -> tuple[str | None, list[tuple[Replays, Missed]]]:
+        if request.last_event_id is None:
+            return None, []
+        cursor, position = self._history.find(request.last_event_id)
+        rows = [self._missed_updates]
+        if may_watch(request.version, request.selectors, rights.subscribe):
+            rows.append(self._missed_events)
+        return cursor, [(replays, replays.missed(request, position)) for replays in rows]
+
+    def _replay(
+        self, missed: list[tuple[Replays, Missed]], request: SubscribeRequest, rights: Rights
+    ) -> Sequence[Frame]:
+        """Return what is replayed; patterns are tried outside the lock, for a history may be long."""
+        rows: list[Sequence[Frame]] = []
+        for replays, row in missed:
+            if found := row.match():
+                with self._lock:
+                    replays.remember(found)
+            rows.append(row.readable(request, rights))
+        return in_order(rows)
+
     def _subscription_events(
-        self, subscriptions: list[Subscription], *, active: bool
-    ) -> list[_SubscriptionEvent]:
-        """Return the updates that tell of subscriptions; made outside the lock, they may be many.
+        self, selectors: tuple[Selector, ...], rights: Rights, subscriber_id: str, *, active: bool
+    ) -> list[SubscriptionFrame]:
+        """Return the updates that tell of a subscriber; made outside the lock, they may be many.
 
         Each version tells of it in its own way, to its own subscribers.
         """
         if not self.tells_subscriptions:
             return []
         return [
-            (version, version.subscription_update(subscription, active=active))
-            for subscription in subscriptions
+            SubscriptionFrame(version, subscription, active=active)
+            for subscription in subscriptions_of(selectors, rights, subscriber_id)
             for version in self.versions
             if subscription.selector.match_type in version.match_types
         ]
 
-    def _tell(self, events: list[_SubscriptionEvent]) -> None:
-        for version, event in events:
-            self._dispatch(event, version)
-
-    def _dispatch(self, update: Update, audience: ProtocolVersion | None = None) -> None:
-        self._history.append(update, audience)
-        if groups := self._router.route(update, audience):
-            frame = Frame(update)
-            for group in groups:
-                group.deliver(frame)
+    def _tell(self, events: list[SubscriptionFrame]) -> None:
+        for event in events:
+            self._history.append(event)
+            for group in self._router.route_subscription_event(event):
+                group.deliver(event)
+        self._missed_events.forget_what_is_old()
 
 
 def _told(group: Group, version: ProtocolVersion, wanted: SubscriptionFilter) -> tuple[Selector, ...]:
@@ -268,7 +286,3 @@ def _told(group: Group, version: ProtocolVersion, wanted: SubscriptionFilter) ->
         for selector in group.selectors
         if selector.match_type in version.match_types and wanted.admits(selector)
     )
-
-
-_SubscriptionEvent = tuple[ProtocolVersion, Update]
-"""An update that tells of a subscription, and the version whose subscribers it is for."""

@@ -2,17 +2,20 @@
 
 Subscribers who want and may read the same are one group, so that the cost of an update follows the number of
 groups that get it. Exact topics are found in a dictionary, patterns by their outlines. Private updates are
-looked up among those alone who are granted something, so that strangers cost them nothing.
+looked up among those alone who are granted something, and subscription events among those who may be told of
+them, so that strangers cost them nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from itertools import chain
 
 from ..protocol.rights import Rights
 from ..protocol.selectors import EXACT
 from ..protocol.update import Update
-from ..protocol.version import ProtocolVersion, SubscribeRequest
+from ..protocol.version import SubscribeRequest
+from .frame import SubscriptionFrame
 from .patterns import PatternIndex
 from .subscriber import Deliver, Group, GroupKey, Subscriber
 
@@ -30,6 +33,7 @@ class Router:
         self._groups: dict[GroupKey, Group] = {}
         self._all = _Index()
         self._granted = _Index()
+        self._watching = _Index()
 
     def __len__(self) -> int:
         return self._count
@@ -57,9 +61,8 @@ class Router:
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = Group(key, request, rights.subscribe)
-            self._all.add(group)
-            if group.grants:
-                self._granted.add(group)
+            for index in self._indexes_of(group):
+                index.add(group)
         subscriber = Subscriber(group, rights, deliver, id)
         group.members[subscriber] = None
         self._count += 1
@@ -72,17 +75,32 @@ class Router:
         self._count -= 1
         if not group.members:
             del self._groups[group.key]
-            self._all.remove(group)
-            if group.grants:
-                self._granted.remove(group)
+            for index in self._indexes_of(group):
+                index.remove(group)
 
-    def route(self, update: Update, audience: ProtocolVersion | None = None) -> list[Group]:
-        """Return each group that selected one of the update's topics and may read it, once.
+    def route(self, update: Update) -> list[Group]:
+        """Return each group that selected one of the update's topics and may read it, once."""
+        if not update.private:
+            return self._all.find(update.topics)
+        return [group for group in self._granted.find(update.topics) if group.may_read(update)]
 
-        :param audience: the version whose subscribers alone are meant; None for all.
-        """
-        found = (self._granted if update.private else self._all).find(update.topics)
-        return [group for group in found if audience in (None, group.version) and group.may_read(update)]
+    def route_subscription_event(self, event: SubscriptionFrame) -> list[Group]:
+        """Return each group that is to be told of a subscription, in its version of the protocol."""
+        if self._watching.is_empty:
+            return []  # so that the event need not even be written
+        update = event.update
+        return [
+            group
+            for group in self._watching.find(update.topics)
+            if group.version is event.audience and group.may_read(update)
+        ]
+
+    def _indexes_of(self, group: Group) -> Iterator[_Index]:
+        yield self._all
+        if group.grants:
+            yield self._granted
+        if group.may_watch:
+            yield self._watching
 
 
 class _Index:
@@ -111,10 +129,17 @@ class _Index:
                 del self._followers[selector.key]
                 self._patterns.remove(selector)
 
-    def find(self, topics: tuple[str, ...]) -> dict[Group, None]:
-        found: dict[Group, None] = {}
-        for topic in topics:
-            for key in ((EXACT, topic), *self._patterns.find(topic)):
-                if key in self._followers:
-                    found.update(self._followers[key])
-        return found
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody follows anything."""
+        return not self._followers
+
+    def find(self, topics: tuple[str, ...]) -> list[Group]:
+        """Return each group that selected one of the topics, once."""
+        rows = [
+            self._followers[key]
+            for topic in topics
+            for key in ((EXACT, topic), *self._patterns.find(topic))
+            if key in self._followers
+        ]
+        return list(rows[0] if len(rows) == 1 else dict.fromkeys(chain.from_iterable(rows)))

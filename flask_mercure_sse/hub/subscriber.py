@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ..protocol.rights import Rights
 from ..protocol.selectors import Selector, any_matches
@@ -11,6 +10,7 @@ from ..protocol.subscriptions import Subscription
 from ..protocol.update import Update
 from ..protocol.version import ProtocolVersion, SubscribeRequest
 from .frame import Frame
+from .watching import may_watch
 
 Deliver = Callable[[Frame], None]
 
@@ -24,13 +24,15 @@ class Group:
     :param grants: selectors of the topics whose private updates they may read.
     """
 
-    __slots__ = ("deliver_to_all", "grants", "key", "members", "selectors", "version")
+    __slots__ = ("deliver_to_all", "grants", "key", "may_watch", "members", "selectors", "version")
 
     def __init__(self, key: GroupKey, request: SubscribeRequest, grants: tuple[Selector, ...]) -> None:
         self.key: GroupKey = key
         self.version: ProtocolVersion = request.version
         self.selectors: tuple[Selector, ...] = request.selectors
         self.grants: tuple[Selector, ...] = grants
+        self.may_watch: bool = may_watch(request.version, request.selectors, grants)
+        """Whether subscription events may be for them."""
         # A dictionary instead of a set keeps the order in which they came.
         self.members: dict[Subscriber, None] = {}
         self.deliver_to_all: Deliver | None = None
@@ -49,10 +51,6 @@ class Group:
         """Tell whether an update that they selected is for them."""
         return not update.private or any_matches(self.grants, update.topics)
 
-    def gets(self, update: Update) -> bool:
-        """Tell whether an update is for them: they selected a topic, and may read one, perhaps another."""
-        return any_matches(self.selectors, update.topics) and self.may_read(update)
-
     def deliver(self, frame: Frame) -> None:
         """Hand a frame to every member."""
         if self.deliver_to_all is not None:
@@ -63,28 +61,29 @@ class Group:
                 member.deliver(frame)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Subscriber:
     """One open connection.
 
     :param group: those who get the same.
     :param rights: what its token grants.
-    :param deliver: takes each frame that is for it; called under the hub's lock, so it must neither block
-        nor raise. None where the group has one for all.
+    :param deliver: takes each later frame that is for it; called under the hub's lock, so it must neither
+        block nor raise. None where the group has one for all.
     :param id: made by the hub, never the client's choice; shared by all subscriptions of the connection.
     """
 
-    group: Group
-    rights: Rights
-    deliver: Deliver | None
-    id: str
+    __slots__ = ("deliver", "group", "id", "rights")
 
-    @property
-    def subscriptions(self) -> list[Subscription]:
-        """One subscription for each selector."""
-        return subscriptions_of(self.group.selectors, self.rights, self.id)
+    def __init__(self, group: Group, rights: Rights, deliver: Deliver | None, id: str) -> None:
+        self.group: Group = group
+        self.rights: Rights = rights
+        self.deliver: Deliver | None = deliver
+        self.id: str = id
 
 
 def subscriptions_of(selectors: tuple[Selector, ...], rights: Rights, subscriber: str) -> list[Subscription]:
-    """Return the subscriptions of a connection: one for each selector."""
-    return [Subscription(selector, subscriber, rights.payload_for(selector.text)) for selector in selectors]
+    """Return the subscriptions of a connection: one for each selector, of which it keeps the name alone."""
+    payload_for = rights.payload_for
+    return [
+        Subscription(selector.without_pattern, subscriber, payload_for(selector.text))
+        for selector in selectors
+    ]

@@ -6,6 +6,7 @@ match: the pattern itself has the last word.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -18,6 +19,12 @@ class Outline(NamedTuple):
 
     parts: tuple[str | None, ...]
     is_open: bool = False
+
+    def fits_below(self, parts: Sequence[str]) -> bool:
+        """Tell whether it fits a topic that begins with these parts and has more."""
+        return (self.is_open or len(self.parts) > len(parts)) and all(
+            own in (None, part) for own, part in zip(self.parts, parts, strict=False)
+        )
 
 
 ANYTHING = Outline((), is_open=True)

@@ -48,9 +48,10 @@ class Rights:
 
         :param selector: the subscription's selector, taken as a topic (`Mercure 1.0, Payloads`).
         """
-        return next(
-            (payload for selectors, payload in self.payloads if any_matches(selectors, (selector,))), None
-        )
+        for selectors, payload in self.payloads:
+            if any_matches(selectors, (selector,)):
+                return payload
+        return None
 
 
 ANONYMOUS = Rights()

@@ -44,21 +44,23 @@ class Selector:
     :param pattern: what it selects beyond its own spelling, None for an exact topic.
     """
 
-    __slots__ = ("match_type", "pattern", "selects_everything", "text")
+    __slots__ = ("key", "match_type", "pattern", "selects_everything", "text")
 
     def __init__(self, text: str, match_type: str = EXACT, pattern: Pattern | None = None) -> None:
         self.text: str = text
         self.match_type: str = match_type
         self.pattern: Pattern | None = pattern
         self.selects_everything: bool = text == EVERYTHING
+        self.key: tuple[str, str] = (match_type, text)
+        """What makes two selectors the same."""
 
     def __repr__(self) -> str:
         return f"<Selector {self.match_type} {self.text!r}>"
 
     @property
-    def key(self) -> tuple[str, str]:
-        """What makes two selectors the same."""
-        return self.match_type, self.text
+    def without_pattern(self) -> Selector:
+        """The same for who only tells of it: a pattern takes much memory."""
+        return self if self.pattern is None else Selector(self.text, self.match_type)
 
     @property
     def is_exact(self) -> bool:

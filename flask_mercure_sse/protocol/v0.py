@@ -20,6 +20,7 @@ from .errors import (
     Unauthorized,
 )
 from .forms import Fields, first
+from .ids import new_urn
 from .keys import Unverified
 from .limits import MAX_PATTERNS, Limits
 from .parameters import distinct, distinct_texts
@@ -37,6 +38,8 @@ CLAIM = "mercure"
 NAMESPACED_CLAIM = "https://mercure.rocks/"
 CONTEXT = "https://mercure.rocks/"
 SUBSCRIPTIONS_PATH = f"{HUB_PATH}/subscriptions"
+
+_ALL_SELECTORS = (Selector(EVERYTHING),)
 
 MAX_SELECTORS = 1000
 """Selectors of one subscriber, or of one action in a token."""
@@ -173,7 +176,7 @@ class Mercure0:
         return Rights(
             publish=_granted_selectors(granted, "publish"),
             subscribe=_granted_selectors(granted, "subscribe"),
-            payloads=(((Selector(EVERYTHING),), _payload(granted)),),
+            payloads=((_ALL_SELECTORS, _payload(granted)),),
             expires_at=expires_at,
         )
 
@@ -192,9 +195,12 @@ class Mercure0:
         url = self.subscriptions_url(self.filter_for(topic, subscriber or None))
         return url if subscriber else f"{url}/{{subscriber}}"
 
-    def subscription_update(self, subscription: Subscription, *, active: bool) -> Update:
+    def subscription_update(
+        self, subscription: Subscription, *, active: bool, id: str | None = None
+    ) -> Update:
         described = self._described(subscription, active=active)
-        return Update((described["id"],), data=json.dumps({"@context": CONTEXT, **described}), private=True)
+        data = json.dumps({"@context": CONTEXT, **described})
+        return Update((described["id"],), data=data, private=True, id=id or new_urn())
 
     def subscription_filter(self, parts: Sequence[str]) -> SubscriptionFilter:
         # Some hubs write a space as "+"; ours never leaves a plus sign as it is.

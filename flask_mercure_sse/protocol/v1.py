@@ -317,9 +317,17 @@ class Mercure1:
         url = self.subscriptions_url(self.filter_for(topic, subscriber or None))
         return url if subscriber else f"{url}/{{subscriber}}"
 
-    def subscription_update(self, subscription: Subscription, *, active: bool) -> Update:
+    def subscription_update(
+        self, subscription: Subscription, *, active: bool, id: str | None = None
+    ) -> Update:
         described = self._described(subscription, active=active)
-        return Update((described["id"],), data=json.dumps(described), private=True, type=EVENT_TYPE)
+        return Update(
+            (described["id"],),
+            data=json.dumps(described),
+            private=True,
+            id=id or new_urn(),
+            type=EVENT_TYPE,
+        )
 
     def subscription_filter(self, parts: Sequence[str]) -> SubscriptionFilter:
         if not parts:

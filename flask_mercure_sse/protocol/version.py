@@ -192,8 +192,13 @@ class ProtocolVersion(Protocol):
         """
         ...
 
-    def subscription_update(self, subscription: Subscription, *, active: bool) -> Update:
-        """Return the private update that tells that a subscription began or ended."""
+    def subscription_update(
+        self, subscription: Subscription, *, active: bool, id: str | None = None
+    ) -> Update:
+        """Return the private update that tells that a subscription began or ended.
+
+        :param id: its event id, made up by default.
+        """
         ...
 
     def subscription_filter(self, parts: Sequence[str]) -> SubscriptionFilter:

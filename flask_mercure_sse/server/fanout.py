@@ -25,8 +25,7 @@ from gevent import monkey
 from ..hub.frame import Frame
 from ..hub.hub import Hub
 from ..hub.subscriber import Group, Subscriber
-from ..protocol.sse import COMMENT, encode
-from ..protocol.update import Update
+from ..protocol.sse import COMMENT
 from .admission import ANY_PLACE, Admission, Place
 from .counters import Counters
 from .stream import MAX_BACKLOG
@@ -72,7 +71,7 @@ class Connection:
         self.outbox: Outbox = outbox
         # What waits is written in this order; the backlog is None while the socket takes everything.
         self.rest: bytes = b""
-        self.replay: deque[Update] | None = None
+        self.replay: deque[Frame] | None = None
         self.backlog: deque[bytes] | None = None
         self.backlog_size: int = 0
         self.ends_in: int | None = None
@@ -174,7 +173,7 @@ class FanOut:
         fd: int,
         subscriber: Subscriber,
         head: bytes,
-        replay: Iterable[Update] = (),
+        replay: Iterable[Frame] = (),
         ends_at: float | None = None,
         place: Place = ANY_PLACE,
     ) -> None:
@@ -296,7 +295,7 @@ class FanOut:
         parts: list[bytes] = []
         size = 0
         while connection.replay and size < MAX_JOINED:
-            parts.append(encode(connection.replay.popleft()))
+            parts.append(connection.replay.popleft().encoded)
             size += len(parts[-1])
         if not connection.replay:
             connection.replay = None

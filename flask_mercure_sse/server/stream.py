@@ -8,8 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from ..hub.frame import Frame
-from ..protocol.sse import COMMENT, encode
-from ..protocol.update import Update
+from ..protocol.sse import COMMENT
 
 MAX_BACKLOG = 1024 * 1024
 """Bytes that may wait for a subscriber that does not read; past it the stream ends and the client resumes."""
@@ -39,7 +38,7 @@ class Stream:
         self._join = join
         self._keepalive_interval = keepalive_interval
         self._expires_at = expires_at
-        self._first: deque[Update] = deque()
+        self._first: deque[Frame] = deque()
         self._opened = False
         self._backlog: list[bytes] = []
         self._backlog_size = 0
@@ -48,7 +47,7 @@ class Stream:
         self._changed = threading.Condition()
         self._on_close: Callable[[], None] | None = None
 
-    def open(self, replay: Iterable[Update], on_close: Callable[[], None]) -> None:
+    def open(self, replay: Iterable[Frame], on_close: Callable[[], None]) -> None:
         """Set what comes first, and what is called once when the stream is closed."""
         self._first.extend(replay)
         with self._changed:
@@ -82,7 +81,7 @@ class Stream:
                 self._join(self)
             return COMMENT
         if self._first:
-            return encode(self._first.popleft())
+            return self._first.popleft().encoded
         with self._changed:
             waited = bool(self._backlog) or self._wait()
             if self._ended:

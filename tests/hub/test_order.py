@@ -49,7 +49,7 @@ class Reader:
         wanted = MERCURE_0.subscribe_request([("topic", topic)], after)
         joined = hub.subscribe(wanted, None, self._deliver)
         self.subscriber = joined.subscriber
-        self._replayed = [update.id for update in joined.replay]
+        self._replayed = [frame.id for frame in joined.replay]
 
     def _deliver(self, frame: Frame) -> None:
         time.sleep(0)

@@ -31,7 +31,7 @@ def update(number: int, size: int = 0) -> Update:
 def opened(*replay: Update, keepalive: float = LONG, expires_at: float | None = None) -> Stream:
     """A stream whose opening comment has been read."""
     stream = Stream(keepalive, expires_at)
-    stream.open(replay, lambda: None)
+    stream.open(map(Frame, replay), lambda: None)
     assert next(stream) == COMMENT
     return stream
 
@@ -53,7 +53,7 @@ def test_what_was_missed_comes_before_what_is_new() -> None:
     """Mercure 0.x, Reconnection, State Reconciliation and Event Sourcing."""
     stream = Stream(LONG)
     stream.deliver(Frame(update(3)))  # between joining and opening
-    stream.open([update(1), update(2)], lambda: None)
+    stream.open(map(Frame, [update(1), update(2)]), lambda: None)
     stream.deliver(Frame(update(4)))
     assert ids(b"".join(next(stream) for _ in range(4))) == ["1", "2", "3", "4"]
 
@@ -272,7 +272,7 @@ def test_closing_again_does_nothing() -> None:
 def test_closed_stream_gives_nothing_more(read: int) -> None:
     """Mercure 0.x, Subscription: not even what was missed."""
     stream = Stream(LONG)
-    stream.open([update(1), update(2)], lambda: None)
+    stream.open(map(Frame, [update(1), update(2)]), lambda: None)
     for _ in range(read):
         next(stream)
     stream.close()

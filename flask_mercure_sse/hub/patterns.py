@@ -1,15 +1,16 @@
 """Which patterns match a topic, without trying each.
 
-Patterns stand in a tree by their outlines. A topic walks down it, at each part both by its own text and by
-"anything", so that only patterns with a fitting outline are tried, however many there are.
+Patterns stand in a tree by their outlines. A topic walks down it, at each part both by the part itself and by
+how it begins and ends, so that only patterns with a fitting outline are tried, however many there are. What
+stands between two expressions of one part, or behind one that may have slashes, is in no outline: patterns
+that differ in nothing else are tried one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from ..protocol.outline import Outline
+from ..protocol.outline import Ends, Outline
 from ..protocol.selectors import Pattern, Selector
+from .by_ends import ByEnds
 
 Key = tuple[str, str]
 """What makes two selectors the same."""
@@ -53,21 +54,38 @@ class PatternIndex:
 class _Node:
     """One part of the outlines that lead here."""
 
-    __slots__ = ("children", "closed", "open")
+    __slots__ = ("closed", "exact", "open", "similar")
 
     def __init__(self) -> None:
-        self.children: dict[str | None, _Node] = {}
+        self.exact: dict[str, _Node] = {}
+        """Where a part leads that is known."""
+        self.similar: ByEnds[_Node] = ByEnds()
+        """Where a part leads of which the ends are known."""
         self.closed: dict[Key, Selector] = {}
         """Those that end here."""
-        self.open: dict[Key, Selector] = {}
+        self.open: ByEnds[dict[Key, Selector]] = ByEnds()
         """Those that go on from here with anything."""
 
     @property
     def is_empty(self) -> bool:
-        return not (self.children or self.closed or self.open)
+        return not (self.exact or self.similar or self.closed or self.open)
 
-    def place_of(self, outline: Outline) -> dict[Key, Selector]:
-        return self.open if outline.is_open else self.closed
+    def __getitem__(self, part: str | Ends) -> _Node:
+        return self.similar[part] if isinstance(part, Ends) else self.exact[part]
+
+    def get_or_add(self, part: str | Ends) -> _Node:
+        if isinstance(part, Ends):
+            return self.similar.get_or_add(part, _Node)
+        node = self.exact.get(part)
+        if node is None:
+            node = self.exact[part] = _Node()
+        return node
+
+    def remove(self, part: str | Ends) -> None:
+        if isinstance(part, Ends):
+            self.similar.remove(part)
+        else:
+            del self.exact[part]
 
 
 class _Tree:
@@ -83,36 +101,46 @@ class _Tree:
     def add(self, outline: Outline, selector: Selector) -> None:
         node = self.root
         for part in outline.parts:
-            following = node.children.get(part)
-            if following is None:
-                following = node.children[part] = _Node()
-            node = following
-        node.place_of(outline)[selector.key] = selector
+            node = node.get_or_add(part)
+        place = node.closed if outline.rest is None else node.open.get_or_add(outline.rest, dict)
+        place[selector.key] = selector
 
     def remove(self, outline: Outline, selector: Selector) -> None:
         """Remove a selector, and the nodes that it alone needed."""
         path = [self.root]
         for part in outline.parts:
-            path.append(path[-1].children[part])
-        del path[-1].place_of(outline)[selector.key]
+            path.append(path[-1][part])
+        if outline.rest is None:
+            del path[-1].closed[selector.key]
+        else:
+            place = path[-1].open[outline.rest]
+            del place[selector.key]
+            if not place:
+                path[-1].open.remove(outline.rest)
         for parent, part in zip(path[-2::-1], outline.parts[::-1], strict=True):
-            if not parent.children[part].is_empty:
+            if not parent[part].is_empty:
                 break
-            del parent.children[part]
+            parent.remove(part)
 
-    def find(self, topic: str) -> Iterator[Selector]:
-        """Yield each selector whose outline fits a topic."""
+    def find(self, topic: str) -> list[Selector]:
+        """Return each selector whose outline fits a topic."""
+        found: list[Selector] = []
         nodes = [self.root]
         for part in self._parts_of(topic):
             following: list[_Node] = []
             for node in nodes:
-                yield from node.open.values()
-                for step in (part, None):
-                    if (child := node.children.get(step)) is not None:
-                        following.append(child)
+                if node.open:
+                    for selectors in node.open.find(part, topic):
+                        found += selectors.values()
+                if (child := node.exact.get(part)) is not None:
+                    following.append(child)
+                if node.similar:
+                    following += node.similar.find(part, part)
             if not following:
-                return
+                return found
             nodes = following
         for node in nodes:
-            yield from node.open.values()
-            yield from node.closed.values()
+            for selectors in node.open.find("", topic):
+                found += selectors.values()
+            found += node.closed.values()
+        return found

@@ -10,21 +10,39 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 
+class Ends(NamedTuple):
+    """How a text begins and how it ends, with anything in between."""
+
+    beginning: str = ""
+    ending: str = ""
+
+    def fit(self, text: str) -> bool:
+        """Tell whether a text begins and ends like this."""
+        return text.startswith(self.beginning) and text.endswith(self.ending)
+
+
 class Outline(NamedTuple):
     """What is known of the topics that a pattern matches.
 
-    :param parts: what stands between slashes, from the beginning; None for a part that may be anything.
-    :param is_open: whether any number of further parts may follow.
+    :param parts: what stands between slashes, from the beginning.
+    :param rest: where any number of further parts may follow, how the first of them begins and how the
+        whole topic ends; None where none may follow.
     """
 
-    parts: tuple[str | None, ...]
-    is_open: bool = False
+    parts: tuple[str | Ends, ...]
+    rest: Ends | None = None
 
     def fits_below(self, parts: Sequence[str]) -> bool:
         """Tell whether it fits a topic that begins with these parts and has more."""
-        return (self.is_open or len(self.parts) > len(parts)) and all(
-            own in (None, part) for own, part in zip(self.parts, parts, strict=False)
+        if len(self.parts) <= len(parts):
+            if self.rest is None:
+                return False
+            if len(self.parts) < len(parts) and not parts[len(self.parts)].startswith(self.rest.beginning):
+                return False
+        return all(
+            own.fit(part) if isinstance(own, Ends) else own == part
+            for own, part in zip(self.parts, parts, strict=False)
         )
 
 
-ANYTHING = Outline((), is_open=True)
+ANYTHING = Outline((), Ends())

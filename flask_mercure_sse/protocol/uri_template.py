@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 import string
 
-from .outline import ANYTHING, Outline
+from .outline import ANYTHING, Ends, Outline
 
 _PERCENT_BYTE = re.compile("%[0-9A-Fa-f]{2}")
 _TOKEN = re.compile("%[0-9A-Fa-f]{2}|.", re.DOTALL)
@@ -199,6 +199,11 @@ def parse(text: str) -> UriTemplate | None:
 def _outline(text: str) -> Outline:
     """Return the outline of a template: no value of a simple expression has a slash."""
     slashing = re.search(r"\{[+#/;?&.]", text)
-    fixed = text[: slashing.start()] if slashing else text
-    parts = [None if "{" in part else part for part in fixed.split("/")]
-    return Outline((*parts[:-1],), is_open=True) if slashing else Outline((*parts,))
+    if slashing is None:
+        return Outline(tuple(map(_part, text.split("/"))))
+    *fixed, last = text[: slashing.start()].split("/")
+    return Outline(tuple(map(_part, fixed)), Ends(last.partition("{")[0], text.rpartition("}")[2]))
+
+
+def _part(text: str) -> str | Ends:
+    return Ends(text.partition("{")[0], text.rpartition("}")[2]) if "{" in text else text

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Protocol, cast
 from weakref import WeakValueDictionary
 
-from .outline import Outline
+from .outline import Ends, Outline
 from .pattern_cost import (
     ENCODED_SIZE,
     HAS_SYNTAX,
@@ -132,17 +132,18 @@ def _compile(text: str, base: str) -> UrlPattern:
 
 def _outline(path: str) -> Outline:
     """Return the outline of a pattern's path: up to the first part that may have a slash, or be optional."""
-    parts: list[str | None] = []
+    parts: list[str | Ends] = []
     for part in path.split("/"):
         if _NAMED_PART.fullmatch(part):
-            parts.append(None)
+            parts.append(Ends())
         elif HAS_SYNTAX.search(part) or "\\" in part:
-            return Outline(tuple(parts), is_open=True)
+            return Outline(tuple(parts), Ends(_LITERAL.findall(part)[0]))
         else:
             parts.append(part)
     return Outline(tuple(parts))
 
 
+_LITERAL = re.compile(r"^[^\\:*(){}?+]*")
 _NAMED_PART = re.compile(r":[A-Za-z_][A-Za-z0-9_]*")
 
 

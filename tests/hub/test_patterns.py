@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,15 +11,34 @@ from hypothesis import strategies as st
 from flask_mercure_sse.hub.patterns import PatternIndex
 from flask_mercure_sse.protocol.selectors import URL_PATTERN, Selector, template_selector
 from flask_mercure_sse.protocol.uri_template import UriTemplate
-from flask_mercure_sse.protocol.url_pattern import compile_pattern
+from flask_mercure_sse.protocol.url_pattern import UrlPattern, compile_pattern
 
 HUB = "https://hub.example.com/.well-known/mercure"
 
-PARTS = st.sampled_from(["a", "b", "{x}", "{y}-b", "a{x}", "{+x}", "{/x}", "{;x}", "{?x}", "", "{x,y}"])
-TEMPLATES = st.lists(PARTS, min_size=1, max_size=4).map(lambda parts: "/" + "/".join(parts))
-TOPICS = st.lists(st.sampled_from(["a", "b", "c-b", "ab", "", "a;x=1", "{x}"]), max_size=5).map(
-    lambda parts: "/" + "/".join(parts)
+PARTS = st.sampled_from(
+    [
+        *[
+            "a",
+            "b",
+            "{x}",
+            "{y}-b",
+            "a{x}",
+            "{+x}",
+            "{/x}",
+            "{;x}",
+            "{?x}",
+            "",
+            "{x,y}",
+            "a{x}-b{y}c-b",
+            "ab",
+        ],
+        *["a{/x}", "a{?x}", "b{+x}b", "{x}b", "{+x}a", "ab{x}", "{x}{y}c-b", "a{;x}/a{y}b", "{%41}"],
+    ]
 )
+TEMPLATES = st.lists(PARTS, min_size=1, max_size=4).map(lambda parts: "/" + "/".join(parts))
+TOPICS = st.lists(
+    st.sampled_from(["a", "b", "c-b", "ab", "", "a;x=1", "{x}", "a{x}", "a?x=1", "-b"]), max_size=5
+).map(lambda parts: "/" + "/".join(parts))
 
 
 def index_of(*selectors: Selector) -> PatternIndex:
@@ -43,14 +64,48 @@ def test_index_finds_just_the_templates_that_match(templates: list[str], topic: 
             [
                 *["/a", "/a/:x", "/:x/a", "/a/*", "/*/b", "/a{/:x}?", "/a/:x+", "/a/:x(b|c)", "*", "/a?x=:y"],
                 *["https://hub.example.com/a/:x", "https://*.example.com/a", "/a%20b/:x", "/a/../b", "b/:x"],
-                *["/{a/}b", "/A/:x", "/é/:x"],
+                *[
+                    "/{a/}b",
+                    "/A/:x",
+                    "/é/:x",
+                    "/b:x",
+                    "/b:x?",
+                    "/b*",
+                    "/{b}?c",
+                    "/b{c}?",
+                    "/b(c)",
+                    "/b\\\\*",
+                    "/a/b:x*",
+                ],
+                *["/b%20:x", "/é:x", "/.:x", "/a/..:x", "/%:x", "/a{/b:x}*"],
             ]
         ),
         unique=True,
     ),
     st.sampled_from(
         [
-            *["/a", "/a/b", "/a/b/c", "/b/a", "/c/b", "https://hub.example.com/a/b", "/a?x=1", "b/1", "/b"],
+            *[
+                "/a",
+                "/a/b",
+                "/a/b/c",
+                "/b/a",
+                "/c/b",
+                "/bc",
+                "/c",
+                "/",
+                "/b*",
+                "/a/",
+                "/a/bc/bd",
+                "/.b",
+                "/a/..b",
+                "/é1",
+                "/b%201",
+                "/%1",
+                "https://hub.example.com/a/b",
+                "/a?x=1",
+                "b/1",
+                "/b",
+            ],
             *[
                 "https://www.example.com/a",
                 "/a b/1",
@@ -73,17 +128,47 @@ def test_index_finds_just_the_url_patterns_that_match(patterns: list[str], topic
     assert sorted(found) == sorted(one.key for one in selectors if one.matches(topic))
 
 
-@pytest.mark.parametrize("shape", ["/b{n}/{{id}}", "/{{id}}/b{n}", "/a/{{x}}/b{n}/{{y}}"])
-def test_only_patterns_with_a_fitting_outline_are_tried(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+SHAPES = [
+    *["/bN/{id}", "/{id}/bN", "/a/{x}/bN/{y}", "/bN-{id}", "/{id}-bN", "/b{x}-N/c", "/a/N{/x}", "/aN{?x}"],
+    *["{+x}/N", "/a/{x}/N{+y}", "/{x}{/y}/N", "/N{.x*}", "https://N.example.com{/x*}", "/a{#x}N"],
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_only_templates_with_a_fitting_outline_are_tried(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mercure 0.x, Topic Selectors: ten thousand others cost a publication nothing."""
-    index = index_of(*(template_selector(shape.format(n=number)) for number in range(10_000)))
+    index = index_of(*(template_selector(shape.replace("N", str(number))) for number in range(10_000)))
     tried: list[str] = []
     matches = UriTemplate.matches
     monkeypatch.setattr(
         UriTemplate, "matches", lambda self, topic: (tried.append(topic), matches(self, topic))[1]
     )
-    topic = shape.format(n=7).replace("{id}", "1").replace("{x}", "2").replace("{y}", "3")
-    assert len(index.find(topic)) == 1
+    expanded = re.sub(r"\{([+#/;?&.]?)(\w+)\*?\}", lambda found: f"{found[1].strip('+')}x", shape)
+    topic = expanded.replace("N", "9977").replace("?x", "?x=1")
+    assert ("template", shape.replace("N", "9977")) in index.find(topic)
+    # Another number may be how this one begins or ends.
+    assert len(tried) <= 4
+    tried.clear()
+    assert index.find(expanded.replace("N", "none")) == []
+    assert tried == []
+
+
+@pytest.mark.parametrize("shape", ["/bN/:id", "/:id/bN", "/a/:x/bN/:y", "/bN-:id", "/a/N/*", "/a/N{/:x}?"])
+def test_only_url_patterns_with_a_fitting_outline_are_tried(
+    shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mercure 1.0, URL Pattern: a hundred others cost a publication nothing."""
+    texts = [shape.replace("N", str(number)) for number in range(100, 200)]
+    index = index_of(*(Selector(text, URL_PATTERN, compile_pattern(text, HUB)) for text in texts))
+    tried: list[str] = []
+    matches = UrlPattern.matches
+    monkeypatch.setattr(
+        UrlPattern, "matches", lambda self, topic: (tried.append(topic), matches(self, topic))[1]
+    )
+    topic = re.sub(r":\w+|\*|\{.*", "x", shape).replace("N", "177")
+    if "{" in shape:
+        topic = shape.partition("{")[0].replace("N", "177")
+    assert index.find(topic) == [("urlpattern", shape.replace("N", "177"))]
     assert len(tried) == 1
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ..protocol.outline import Ends
 
 Thing = TypeVar("Thing")
+
+ANY_ENDS = Ends()
+
+_NOTHING: dict[Any, Any] = {}
+"""Shared by all tables that hold nothing more, and never written to."""
 
 
 class ByEnds(Generic[Thing]):
@@ -17,30 +21,38 @@ class ByEnds(Generic[Thing]):
     differs between many patterns is a number or a name.
     """
 
-    __slots__ = ("_lengths", "_things")
+    __slots__ = ("_anything", "_lengths", "_things")
 
     def __init__(self) -> None:
-        self._things: dict[tuple[str, str], Thing] = {}
-        self._lengths: dict[tuple[int, int], int] = {}
+        self._anything: Thing | None = None
+        """What fits every text: most tables hold it alone."""
+        self._things: dict[tuple[str, str], Thing] = _NOTHING
+        self._lengths: dict[tuple[int, int], int] = _NOTHING
         """How many things there are for each pair of lengths."""
 
     def __bool__(self) -> bool:
-        return bool(self._things)
+        return self._anything is not None or bool(self._things)
 
-    def __getitem__(self, ends: Ends) -> Thing:
-        return self._things[ends]
+    def get(self, ends: Ends) -> Thing | None:
+        """Return the thing that stands under some ends, None when there is none."""
+        return self._anything if ends == ANY_ENDS else self._things.get(ends)
 
-    def get_or_add(self, ends: Ends, make: Callable[[], Thing]) -> Thing:
-        """Return the thing that stands under some ends, a new one when there is none."""
-        thing = self._things.get(ends)
-        if thing is None:
-            thing = self._things[ends] = make()
-            lengths = len(ends.beginning), len(ends.ending)
-            self._lengths[lengths] = self._lengths.get(lengths, 0) + 1
-        return thing
+    def add(self, ends: Ends, thing: Thing) -> None:
+        """Put a thing under some ends that have none."""
+        if ends == ANY_ENDS:
+            self._anything = thing
+            return
+        if not self._things:
+            self._things, self._lengths = {}, {}
+        self._things[ends] = thing
+        lengths = len(ends.beginning), len(ends.ending)
+        self._lengths[lengths] = self._lengths.get(lengths, 0) + 1
 
     def remove(self, ends: Ends) -> None:
         """Remove the thing that stands under some ends."""
+        if ends == ANY_ENDS:
+            self._anything = None
+            return
         del self._things[ends]
         lengths = len(ends.beginning), len(ends.ending)
         self._lengths[lengths] -= 1
@@ -53,7 +65,7 @@ class ByEnds(Generic[Thing]):
         :param beginning: the text, or as much of it as may count for how it begins.
         :param ending: the text, or as much of it as may count for how it ends.
         """
-        found: list[Thing] = []
+        found: list[Thing] = [] if self._anything is None else [self._anything]
         for head, tail in self._lengths:
             if head > len(beginning) or tail > len(ending):
                 continue

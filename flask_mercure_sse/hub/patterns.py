@@ -8,6 +8,8 @@ that differ in nothing else are tried one by one.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..protocol.outline import Ends, Outline
 from ..protocol.selectors import Pattern, Selector
 from .by_ends import ByEnds
@@ -51,41 +53,80 @@ class PatternIndex:
         return found
 
 
+_Selectors = dict[Key, Selector]
+
+_NOTHING: dict[Any, Any] = {}
+_NO_ENDS: ByEnds[Any] = ByEnds()
+"""Shared by all nodes that hold nothing there, and never written to."""
+
+
 class _Node:
-    """One part of the outlines that lead here."""
+    """One part of the outlines that lead here.
+
+    Most nodes hold one thing, so each place is made when it is needed.
+    """
 
     __slots__ = ("closed", "exact", "open", "similar")
 
     def __init__(self) -> None:
-        self.exact: dict[str, _Node] = {}
+        self.exact: dict[str, _Node] = _NOTHING
         """Where a part leads that is known."""
-        self.similar: ByEnds[_Node] = ByEnds()
+        self.similar: ByEnds[_Node] = _NO_ENDS
         """Where a part leads of which the ends are known."""
-        self.closed: dict[Key, Selector] = {}
+        self.closed: _Selectors = _NOTHING
         """Those that end here."""
-        self.open: ByEnds[dict[Key, Selector]] = ByEnds()
+        self.open: ByEnds[_Selectors] = _NO_ENDS
         """Those that go on from here with anything."""
 
     @property
     def is_empty(self) -> bool:
         return not (self.exact or self.similar or self.closed or self.open)
 
-    def __getitem__(self, part: str | Ends) -> _Node:
-        return self.similar[part] if isinstance(part, Ends) else self.exact[part]
+    def get(self, part: str | Ends) -> _Node | None:
+        """Return where a part of an outline leads."""
+        return self.similar.get(part) if isinstance(part, Ends) else self.exact.get(part)
 
     def get_or_add(self, part: str | Ends) -> _Node:
-        if isinstance(part, Ends):
-            return self.similar.get_or_add(part, _Node)
-        node = self.exact.get(part)
+        """Return where a part of an outline leads, a new node when it leads nowhere."""
+        node = self.get(part)
         if node is None:
-            node = self.exact[part] = _Node()
+            node = _Node()
+            if isinstance(part, Ends):
+                self.similar = self.similar or ByEnds()
+                self.similar.add(part, node)
+            else:
+                self.exact = self.exact or {}
+                self.exact[part] = node
         return node
 
     def remove(self, part: str | Ends) -> None:
+        """Let a part of an outline lead nowhere."""
         if isinstance(part, Ends):
             self.similar.remove(part)
         else:
             del self.exact[part]
+
+    def put(self, selector: Selector, rest: Ends | None) -> None:
+        """Put a selector where its outline ends."""
+        if rest is None:
+            self.closed = self.closed or {}
+            self.closed[selector.key] = selector
+            return
+        self.open = self.open or ByEnds()
+        place = self.open.get(rest)
+        if place is None:
+            self.open.add(rest, place := {})
+        place[selector.key] = selector
+
+    def take(self, selector: Selector, rest: Ends | None) -> None:
+        """Take a selector away from where its outline ends."""
+        if rest is None:
+            del self.closed[selector.key]
+            return
+        place = self.open.get(rest) or {}
+        del place[selector.key]
+        if not place:
+            self.open.remove(rest)
 
 
 class _Tree:
@@ -102,23 +143,16 @@ class _Tree:
         node = self.root
         for part in outline.parts:
             node = node.get_or_add(part)
-        place = node.closed if outline.rest is None else node.open.get_or_add(outline.rest, dict)
-        place[selector.key] = selector
+        node.put(selector, outline.rest)
 
     def remove(self, outline: Outline, selector: Selector) -> None:
         """Remove a selector, and the nodes that it alone needed."""
         path = [self.root]
         for part in outline.parts:
-            path.append(path[-1][part])
-        if outline.rest is None:
-            del path[-1].closed[selector.key]
-        else:
-            place = path[-1].open[outline.rest]
-            del place[selector.key]
-            if not place:
-                path[-1].open.remove(outline.rest)
-        for parent, part in zip(path[-2::-1], outline.parts[::-1], strict=True):
-            if not parent[part].is_empty:
+            path.append(path[-1].get_or_add(part))
+        path[-1].take(selector, outline.rest)
+        for node, parent, part in zip(path[:0:-1], path[-2::-1], outline.parts[::-1], strict=True):
+            if not node.is_empty:
                 break
             parent.remove(part)
 

@@ -24,10 +24,10 @@ def test_the_blocks_run_one_after_the_other(tmp_path: Path, monkeypatch: pytest.
         db.session.add(todo(title="read"))
         db.session.commit()
         hub = app.extensions["mercure_sse"].hub
-        _, history = hub._history.after("earliest")
+        *_, newest = hub._history.updates
         db.drop_all()
         db.engine.dispose()
-    assert history[-1].update.data == '{"event": "insert", "model": "Todo", "id": 1}'
+    assert newest.update.data == '{"event": "insert", "model": "Todo", "id": 1}'
     assert "mercureAuthorization=" in app.test_client().get("/inbox").headers["Set-Cookie"]
 
 

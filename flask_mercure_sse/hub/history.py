@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Iterator
 from itertools import islice
 from operator import attrgetter
 
@@ -28,6 +29,9 @@ class Row:
 
     def __len__(self) -> int:
         return len(self._frames)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return iter(self._frames)
 
     def append(self, frame: Frame) -> Frame | None:
         """Keep a frame as the newest, and return the one that is not kept for it."""
@@ -79,14 +83,14 @@ class History:
 
     def append(self, frame: Frame) -> None:
         """Keep a frame as the newest."""
-        self._position = frame.position = self._position + 1
-        self.last_event_id = frame.id
-        if self._first_uses.setdefault(frame.id, frame.position) != frame.position:
-            self._later_uses.setdefault(frame.id, deque()).append(frame.position)
-        if isinstance(frame, SubscriptionFrame):
-            dropped = self.subscription_events.append(frame)
+        self._position = position = frame.position = self._position + 1
+        self.last_event_id = event_id = frame.id
+        if event_id in self._first_uses:
+            self._later_uses.setdefault(event_id, deque()).append(position)
         else:
-            dropped = self.updates.append(frame)
+            self._first_uses[event_id] = position
+        row = self.subscription_events if isinstance(frame, SubscriptionFrame) else self.updates
+        dropped = row.append(frame)
         if dropped is not None:
             self._forget(dropped)
 
@@ -102,13 +106,14 @@ class History:
         return (event_id, position) if position > self.updates.dropped else (EARLIEST, 0)
 
     def _forget(self, frame: Frame) -> None:
-        later = self._later_uses.get(frame.id)
-        if later is None:
-            del self._first_uses[frame.id]
+        event_id = frame.id
+        if event_id not in self._later_uses:
+            del self._first_uses[event_id]
             return
-        if self._first_uses[frame.id] == frame.position:
-            self._first_uses[frame.id] = later.popleft()
+        later = self._later_uses[event_id]
+        if self._first_uses[event_id] == frame.position:
+            self._first_uses[event_id] = later.popleft()
         else:  # a frame of the other row has the same id
             later.remove(frame.position)
         if not later:
-            del self._later_uses[frame.id]
+            del self._later_uses[event_id]

@@ -189,7 +189,7 @@ def in_order(rows: Sequence[Sequence[Frame]]) -> Sequence[Frame]:
     """Return the frames of all rows in the order of the history, each once."""
     filled = [row for row in rows if row]
     if len(filled) < 2:
-        return filled[0] if filled else ()
+        return filled[0] if filled else []
     return sorted(set(chain.from_iterable(filled)), key=_position)
 
 

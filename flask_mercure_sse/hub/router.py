@@ -136,10 +136,10 @@ class _Index:
 
     def find(self, topics: tuple[str, ...]) -> list[Group]:
         """Return each group that selected one of the topics, once."""
-        rows = [
-            self._followers[key]
-            for topic in topics
-            for key in ((EXACT, topic), *self._patterns.find(topic))
-            if key in self._followers
-        ]
+        followers = self._followers
+        rows: list[dict[Group, None]] = []
+        for topic in topics:
+            if exact := followers.get((EXACT, topic)):
+                rows.append(exact)
+            rows += [followers[key] for key in self._patterns.find(topic)]
         return list(rows[0] if len(rows) == 1 else dict.fromkeys(chain.from_iterable(rows)))

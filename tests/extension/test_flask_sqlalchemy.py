@@ -109,7 +109,7 @@ def test_types_are_the_collections_where_types_are_topics(app: Flask, db: SQLAlc
         db.create_all()
         db.session.add(Card(id=1))
         db.session.commit()
-        _, history = app.extensions["mercure_sse"].hub._history.after("earliest")
+        history = app.extensions["mercure_sse"].hub._history.updates
     assert [(entry.update.topics, entry.update.type) for entry in history] == [
         (("/card/1", "/card"), "/card")
     ]

@@ -120,7 +120,7 @@ def test_types_are_topics_where_that_is_configured(app: Flask) -> None:
     mercure = MercureSSE(app)
     mercure.publish("/a", "x")
     mercure.publish("/a", "x", type="own")
-    _, history = app.extensions["mercure_sse"].hub._history.after("earliest")
+    history = app.extensions["mercure_sse"].hub._history.updates
     assert [entry.update.type for entry in history] == ["/a", "own"]
 
 
@@ -189,7 +189,7 @@ def test_apps_of_one_extension_do_not_see_each_other() -> None:
         with app.app_context():
             mercure.publish("/a", app.name)
     for app in apps:
-        _, history = app.extensions["mercure_sse"].hub._history.after("earliest")
+        history = app.extensions["mercure_sse"].hub._history.updates
         assert [entry.update.data for entry in history] == [app.name]
     with pytest.raises(ConfigurationError, match="several apps"):
         mercure.publish("/a", "to whom?")

@@ -136,16 +136,16 @@ SHAPES = [
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_only_templates_with_a_fitting_outline_are_tried(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mercure 0.x, Topic Selectors: ten thousand others cost a publication nothing."""
-    index = index_of(*(template_selector(shape.replace("N", str(number))) for number in range(10_000)))
+    """Mercure 0.x, Topic Selectors: a thousand others cost a publication nothing."""
+    index = index_of(*(template_selector(shape.replace("N", str(number))) for number in range(1000)))
     tried: list[str] = []
     matches = UriTemplate.matches
     monkeypatch.setattr(
         UriTemplate, "matches", lambda self, topic: (tried.append(topic), matches(self, topic))[1]
     )
     expanded = re.sub(r"\{([+#/;?&.]?)(\w+)\*?\}", lambda found: f"{found[1].strip('+')}x", shape)
-    topic = expanded.replace("N", "9977").replace("?x", "?x=1")
-    assert ("template", shape.replace("N", "9977")) in index.find(topic)
+    topic = expanded.replace("N", "977").replace("?x", "?x=1")
+    assert ("template", shape.replace("N", "977")) in index.find(topic)
     # Another number may be how this one begins or ends.
     assert len(tried) <= 4
     tried.clear()

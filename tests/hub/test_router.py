@@ -12,6 +12,7 @@ from flask_mercure_sse.hub.subscriber import Subscriber
 from flask_mercure_sse.protocol.rights import ANONYMOUS, Rights
 from flask_mercure_sse.protocol.selectors import template_selector
 from flask_mercure_sse.protocol.update import Update
+from flask_mercure_sse.protocol.uri_template import UriTemplate
 from flask_mercure_sse.protocol.v0 import MERCURE_0
 from flask_mercure_sse.protocol.version import SubscribeRequest
 
@@ -145,6 +146,26 @@ def test_public_update_needs_no_grant() -> None:
     """Mercure 0.x, Subscribers."""
     one, other = subscriber("/books/1"), subscriber("/books/1", grants=["/movies/1"], name="other")
     assert routed(router_of(one, other), "/books/1") == ["s", "other"]
+
+
+def test_topics_and_patterns_of_others_are_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mercure 0.x, Publication: the cost follows those who get the update, not those who get others."""
+    router = Router()
+    for number in range(2000):
+        add(router, subscriber(f"/books/{number}/{{page}}", f"/books/{{id}}-{number}", name=str(number)))
+        for other in range(10):
+            add(router, subscriber(f"/exact/{number}/{other}", f"/books/{number}/{other}"))
+    tried: list[str] = []
+    matches = UriTemplate.matches
+    monkeypatch.setattr(
+        UriTemplate, "matches", lambda template, topic: (tried.append(topic), matches(template, topic))[1]
+    )
+    assert routed(router, "/books/7/preface") == ["7"]
+    assert tried == ["/books/7/preface"]
+    tried.clear()
+    assert routed(router, "/exact/7/3") == ["s"]
+    assert routed(router, "/films/7/preface") == []
+    assert tried == []
 
 
 def test_who_left_gets_nothing_and_its_neighbour_still_does() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -72,6 +73,8 @@ def run(told: Told) -> None:
     ]
     server = settings.server(admin)
     stopping = Stopping(is_terminal=is_terminal)
+    gc.collect()
+    gc.freeze()  # what is there now stays; looking through it again and again would hold up the loop
     server.start()
     logger.info("Serving %s", settings.identity.url)
     click.echo("\n".join(lines))

@@ -14,6 +14,7 @@ from . import readers
 from .admission import Network
 from .http_limits import HttpLimits
 from .issuers import Issuers, read_issuers
+from .middleware import Middleware, read_middleware
 from .stream import MAX_BACKLOG
 
 
@@ -50,6 +51,7 @@ EXACT_ORIGINS = Kind(readers.publish_origins, (list, str), "a list of texts", "O
 NETWORKS = Kind(readers.networks, (list, str), "a list of texts", "NETWORKS")
 COOKIE_NAME = Kind(readers.cookie_name, (str,), "a text in quotes", "NAME")
 ISSUERS = Kind(read_issuers, (dict,), "a table", "JSON", is_secret=True)
+MIDDLEWARE = Kind(read_middleware, (list, str), "a list of texts", "MODULE:NAME")
 LOG_FORMAT = Kind(readers.one_of("text", "json"), (str,), "a text in quotes", "FORMAT")
 LOG_LEVEL = Kind(readers.one_of("debug", "info", "warning", "error"), (str,), "a text in quotes", "LEVEL")
 
@@ -136,6 +138,10 @@ class Options:
         None, COOKIE_NAME, "Cookie with a browser's token.", "MERCURE_AUTHZ_COOKIE_NAME"
     )
     history_length: int = _option(500, COUNT, "Updates kept for those who come back.")
+
+    middleware: tuple[Middleware, ...] = _option(
+        (), MIDDLEWARE, "WSGI middleware in front of the hub, which makes it slower."
+    )
 
     keepalive_interval: float = _option(15.0, SECONDS, "Seconds between comments on an idle stream; 0: none.")
     max_lifetime: float = _option(0.0, SECONDS, "Seconds after which a stream ends; 0: never.")

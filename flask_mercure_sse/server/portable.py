@@ -1,7 +1,11 @@
-"""The hub on its own where the system has no epoll: a greenlet for each stream, slower."""
+"""The hub on its own as a WSGI application: a greenlet for each stream, slower.
+
+For systems without epoll, and for middleware that must run in front of the hub.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from random import random
 from typing import Any
 
@@ -10,11 +14,8 @@ from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from ..protocol.limits import Limits
-from .admission import Admission
-from .counters import Counters
 from .front import Front
-from .http_limits import HttpLimits
-from .stream import MAX_BACKLOG
+from .middleware import Middleware, wrapped
 from .wsgi import HubFront
 
 
@@ -28,7 +29,12 @@ class _Handler(WSGIHandler):
 class PortableServer:
     """Serves a hub over HTTP; see :class:`~.standalone.Standalone`, which it stands in for.
 
-    Of the limits it knows those of a body's size and of connections in all.
+    :param listener: a socket that listens.
+    :param front: answers the requests.
+    :param body_size: bytes of a request's body.
+    :param connections: how many there may be, 0 for any number.
+    :param keepalive_interval: seconds between comments on an idle stream, 0 for none.
+    :param middleware: what runs in front of the hub.
     """
 
     def __init__(
@@ -36,19 +42,15 @@ class PortableServer:
         listener: Any,
         front: Front,
         *,
-        limits: HttpLimits | None = None,
-        admission: Admission | None = None,
+        body_size: int,
+        connections: int = 0,
         keepalive_interval: float = 15.0,
-        max_backlog: int = MAX_BACKLOG,
-        max_lifetime: float = 0.0,
-        counters: Counters | None = None,
+        middleware: Iterable[Middleware] = (),
     ) -> None:
-        total = admission.limits.total if admission else 0
-        body_size = (limits or HttpLimits()).body_size
-        application = HubFront(front, keepalive_interval=keepalive_interval, limits=Limits(body_size))
-        self._serving = Pool(total or None)
+        hub = HubFront(front, keepalive_interval=keepalive_interval, limits=Limits(body_size))
+        self._serving = Pool(connections or None)
         self._server = WSGIServer(
-            listener, application, spawn=self._serving, handler_class=_Handler, log=None
+            listener, wrapped(hub, middleware), spawn=self._serving, handler_class=_Handler, log=None
         )
 
     def start(self) -> None:

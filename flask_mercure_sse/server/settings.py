@@ -21,17 +21,14 @@ from .identity import Identity
 from .issuers import Role, authority, authorization_servers
 from .listeners import Listener
 from .own_keys import OwnKey, Strictness
+from .portable import PortableServer
 from .sources import Told
 
 if TYPE_CHECKING:
+    from .standalone import Standalone
     from .watched_server import WatchedServer
 
 HAS_EPOLL = hasattr(select, "EPOLLIN")
-
-if HAS_EPOLL:
-    from .standalone import Standalone as Server
-else:
-    from .portable import PortableServer as Server
 
 
 class Settings:
@@ -45,6 +42,7 @@ class Settings:
 
     def __init__(self, told: Told, listener: Listener, files: int | None) -> None:
         self._options = told.options
+        self._has_own_server = HAS_EPOLL and not told.options.middleware
         self._listener = listener
         self._limits = Limits(told.options.max_body_size, told.options.max_topics, told.options.max_selectors)
         self.identity: Identity = Identity(told, listener)
@@ -75,20 +73,36 @@ class Settings:
             subscribers=self._authority("subscriber", self.subscriber_key),
             publish_origins=options.publish_origins,
             cors=Cors(options.cors_origins),
-            admission=self.admission if HAS_EPOLL else None,  # the other server counts in its own way
+            admission=self.admission if self._has_own_server else None,  # the other counts in its own way
             counters=counters,
         )
 
-    def server(self, admin: socket.socket | None = None) -> Server | WatchedServer:
+    def server(self, admin: socket.socket | None = None) -> Standalone | WatchedServer | PortableServer:
         """Return what serves the hub.
 
         :param admin: the socket of the admin port, None for no such port.
-        :raises ConfigurationError: there is none on this system.
+        :raises ConfigurationError: there can be none.
         """
         options = self._options
         counters = Counters()
         front = self._front(counters)
-        server = Server(
+        if not self._has_own_server:
+            if admin is not None:
+                raise ConfigurationError(
+                    "--admin-port: it needs epoll, and no --middleware in front of the hub; leave it out"
+                )
+            return PortableServer(
+                self._listener.socket,
+                front,
+                body_size=options.max_body_size,
+                connections=self.admission.limits.total,
+                keepalive_interval=options.keepalive_interval,
+                middleware=options.middleware,
+            )
+        from .standalone import Standalone
+        from .watched_server import WatchedServer
+
+        server = Standalone(
             self._listener.socket,
             front,
             limits=self.http_limits,
@@ -98,7 +112,7 @@ class Settings:
             max_lifetime=options.max_lifetime,
             counters=counters,
         )
-        return server if admin is None else _watched(server, front, admin, counters)
+        return server if admin is None else WatchedServer(server, front, admin, counters)
 
     def _connection_limits(self, files: int | None) -> ConnectionLimits:
         options = self._options
@@ -140,13 +154,3 @@ class Settings:
             limits=self._limits,
             cookie_name=self._options.cookie_name,
         )
-
-
-def _watched(server: Server, front: Front, admin: socket.socket, counters: Counters) -> WatchedServer:
-    if not HAS_EPOLL:
-        raise ConfigurationError("--admin-port: this system has no epoll, which it needs; leave it out")
-    from .standalone import Standalone
-    from .watched_server import WatchedServer
-
-    assert isinstance(server, Standalone)
-    return WatchedServer(server, front, admin, counters)

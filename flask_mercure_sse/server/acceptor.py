@@ -37,6 +37,7 @@ class Acceptor:
     :param listener: an address to listen on, or a socket that listens; it belongs to the acceptor from then.
     :param epoll: tells when there is something to accept.
     :param take: gets each new socket, not blocking, and the address of its peer.
+    :param silent_time: see :class:`~.http_limits.HttpLimits`.
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class Acceptor:
         listener: socket.socket | tuple[str, int],
         epoll: Any,
         take: Callable[[socket.socket, str], None],
+        silent_time: float,
     ) -> None:
         self._socket = _listening(listener)
+        _prepare(self._socket, silent_time)
         self._socket.setblocking(False)
         self._epoll = epoll
         self._take = take
@@ -143,6 +146,14 @@ def dismiss(sock: socket.socket, status: int) -> None:
         sock.setblocking(False)
         sock.send(f"{head}Connection: close\r\n\r\n".encode())
         sock.shutdown(socket.SHUT_WR)
+
+
+def _prepare(listener: socket.socket, silent_time: float) -> None:
+    """Set what each accepted socket inherits: a call here saves one for each connection."""
+    if listener.family != socket.AF_UNIX:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        milliseconds = max(1, round(silent_time * 1000))
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
 
 def _is_one_left() -> bool:

@@ -370,7 +370,7 @@ class HttpServer:
         self.workers: Workers[Connection] = Workers(Connection.work)
         self._handler = handler
         self._connections: dict[int, Connection] = {}
-        self._acceptor = Acceptor(listener, self.epoll, self._take)
+        self._acceptor = Acceptor(listener, self.epoll, self._take, self.limits.silent_time)
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -467,8 +467,6 @@ class HttpServer:
             self.counters.refusals[429, limit or "connections"] += 1
             dismiss(sock, 429)
             return
-        if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         fd = sock.detach()
         deadline = time.monotonic() + self.limits.head_time
         self._connections[fd] = Connection(self, fd, peer, limit, deadline)

@@ -15,6 +15,8 @@ class HttpLimits:
     :param body_time: seconds for its body.
     :param idle_time: seconds between two requests.
     :param write_time: seconds that a client may take for a response.
+    :param silent_time: seconds for which its system may leave what was sent unacknowledged, or take nothing:
+        then it is gone, without a word. The system itself would wait for a quarter of an hour.
     """
 
     head_size: int = 64 * 1024
@@ -23,3 +25,4 @@ class HttpLimits:
     body_time: float = 30.0
     idle_time: float = 75.0
     write_time: float = 30.0
+    silent_time: float = 45.0

@@ -81,14 +81,13 @@ class Admission:
     def arrive(self, peer: str) -> str | None:
         """Count a connection; return a word for the limit that it is over, None where it is over none."""
         self.connections += 1
-        if 0 < self.limits.total < self.connections:
-            return "connections"
+        of_address = 0
         if self._counts(peer):
             key = _owner_of(peer)
-            self._addresses[key] += 1
-            if self._addresses[key] > self.limits.per_address:
-                return "connections_per_address"
-        return None
+            of_address = self._addresses[key] = self._addresses[key] + 1
+        if 0 < self.limits.total < self.connections:
+            return "connections"
+        return "connections_per_address" if of_address > self.limits.per_address else None
 
     def leave(self, peer: str) -> None:
         """Forget a connection that was no stream."""

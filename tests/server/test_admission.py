@@ -59,6 +59,15 @@ def test_an_address_has_its_own_limit_and_a_network_of_ipv6_is_one_address() -> 
         assert admission.arrive("2001:db8:0:1::1") is None
 
 
+def test_an_address_is_counted_also_while_there_are_too_many_in_all() -> None:
+    admission = Admission(ConnectionLimits(total=2, per_address=1))
+    for _ in range(2):
+        limits = [admission.arrive("192.0.2.1") for _ in range(3)]
+        assert limits == [None, "connections_per_address", "connections"]
+        for _ in limits:
+            admission.leave("192.0.2.1")
+
+
 def test_a_stream_keeps_counting_for_its_address() -> None:
     admission = Admission(ConnectionLimits(per_address=1))
     admission.arrive("192.0.2.1")

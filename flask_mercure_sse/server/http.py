@@ -285,7 +285,7 @@ class Connection:
         if not isinstance(answer, Response):
             answer(self._leave())
             return False
-        self.is_last = self.is_last or self.server.is_closed
+        self.is_last = self.is_last or self.server.is_closed or request.limit is not None
         self._send(write_response(answer, keeps_alive=not self.is_last, with_body=request.method != "HEAD"))
         return not (self.is_last or self.unsent)
 

@@ -201,10 +201,13 @@ def test_client_over_a_limit_of_connections_is_told_with_its_request() -> None:
     server = HttpServer(("127.0.0.1", 0), handle, admission=admission)
     server.start()
     clients = [gevent_socket.create_connection(("127.0.0.1", server.server_port), 5) for _ in range(2)]
+    answers: list[bytes] = []
     for client in clients:
         client.sendall(head())
-        client.recv(1000)
+        answers.append(client.recv(1000))
         client.close()
     gevent.sleep(0.05)
+    # It would be over the limit for as long as it stays, however many others leave.
+    assert [b"Connection: close" in answer for answer in answers] == [False, True]
     assert (asked, admission.connections) == ([None, "connections"], 0)
     server.stop(0)

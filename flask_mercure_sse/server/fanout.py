@@ -57,6 +57,7 @@ class Connection:
         "backlog_size",
         "ends_in",
         "fd",
+        "is_doomed",
         "outbox",
         "place",
         "replay",
@@ -76,6 +77,8 @@ class Connection:
         self.backlog_size: int = 0
         self.ends_in: int | None = None
         """The tick in which it ends."""
+        self.is_doomed: bool = False
+        """Whether something was left out: nothing may follow it."""
 
 
 class Outbox:
@@ -275,6 +278,8 @@ class FanOut:
 
     def _hold_back(self, connection: Connection, data: bytes) -> None:
         assert connection.backlog is not None
+        if connection.is_doomed:
+            return
         # A single update may be larger than all that may wait.
         if connection.backlog and connection.backlog_size + len(data) > self._max_backlog:
             self._doom(connection, "slow")
@@ -304,6 +309,8 @@ class FanOut:
     def _go_on(self, connection: Connection) -> None:
         """Write what the socket takes now of what waits, one piece: others wait meanwhile."""
         assert connection.backlog is not None
+        if connection.is_doomed:
+            return
         data = connection.rest or self._next_of_replay(connection)
         if not data and connection.backlog:
             data = b"".join(connection.backlog)
@@ -391,6 +398,11 @@ class FanOut:
         self._close(connection, "drained")
 
     def _doom(self, connection: Connection, reason: str = "left") -> None:
+        if connection.is_doomed:
+            return
+        connection.is_doomed = True
+        if connection.backlog is None:
+            connection.backlog = deque()  # where the rest of its updates end up
         # Not at once: whoever finds it out is going through the others.
         if not self._doomed:
             self._loop.run_callback(self._bury)

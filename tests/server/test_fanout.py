@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import gevent
 import pytest
@@ -148,6 +149,26 @@ def test_reader_that_is_too_slow_is_disconnected_and_has_no_hole(
     got = ids(received(slow))
     assert got == [str(number) for number in range(len(got))]
     assert 0 < len(got) < 200
+
+
+def test_nothing_follows_an_update_that_was_too_much(hub: Hub, fanout: FanOut, open_stream: Open) -> None:
+    """Mercure 1.0, Reconnection: or it would come back with an id behind what it missed."""
+    slow = open_stream("/a")
+    for number in range(30):
+        hub.publish(Update(("/a",), "x" * 10_000, id=str(number)))
+        fanout.flush()
+    hub.publish(Update(("/a",), "x" * 60_000, id="too much"))
+    fanout.flush()
+    hub.publish(Update(("/a",), id="next"))
+    fanout.flush()
+    got = b""
+    for _ in range(50):
+        # In one turn with others' requests: the loop may find room to write before it ends the stream.
+        with suppress(BlockingIOError):
+            got += slow.recv(1 << 20)
+        fanout._on_ready()
+    sent = ids(got + received(slow))
+    assert sent == [str(number) for number in range(len(sent))]
 
 
 def test_who_leaves_is_forgotten_at_once(hub: Hub, fanout: FanOut, open_stream: Open) -> None:

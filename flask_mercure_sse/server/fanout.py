@@ -311,11 +311,7 @@ class FanOut:
         assert connection.backlog is not None
         if connection.is_doomed:
             return
-        data = connection.rest or self._next_of_replay(connection)
-        if not data and connection.backlog:
-            data = b"".join(connection.backlog)
-            connection.backlog.clear()
-            connection.backlog_size = 0
+        data = connection.rest or self._next_of_replay(connection) or _next_of_backlog(connection)
         if not data:
             connection.backlog = None
             self._epoll.modify(connection.fd, GONE)
@@ -431,6 +427,17 @@ class FanOut:
         self._counters.endings[reason] += 1
         self._admission.close_stream(connection.place)
         self._hub.unsubscribe(connection.subscriber)
+
+
+def _next_of_backlog(connection: Connection) -> bytes:
+    """Take the next part of what waits: all together would be a copy for each of those who are slow."""
+    parts: list[bytes] = []
+    size = 0
+    while connection.backlog and size < MAX_JOINED:
+        parts.append(connection.backlog.popleft())
+        size += len(parts[-1])
+    connection.backlog_size -= size
+    return b"".join(parts)
 
 
 def _tick_of(moment: float) -> int:

@@ -151,6 +151,24 @@ def test_reader_that_is_too_slow_is_disconnected_and_has_no_hole(
     assert 0 < len(got) < 200
 
 
+def test_what_a_slow_reader_has_of_its_own_is_little(hub: Hub) -> None:
+    """What waits for many is kept once; a part that was begun, for each of them."""
+    fanout = FanOut(hub, max_backlog=2_000_000)
+    fanout.start()
+    slow = stream_of(hub, fanout)
+    [connection] = fanout.connections
+    for _ in range(1500):
+        hub.publish(Update(("/a",), "x" * 1000))
+    fanout.flush()
+    for _ in range(10):
+        slow.recv(100_000)
+        gevent.sleep(0.005)
+        assert len(connection.rest) <= module.MAX_JOINED + 1500
+    assert connection.backlog_size > 100_000
+    slow.close()
+    fanout.stop()
+
+
 def test_nothing_follows_an_update_that_was_too_much(hub: Hub, fanout: FanOut, open_stream: Open) -> None:
     """Mercure 1.0, Reconnection: or it would come back with an id behind what it missed."""
     slow = open_stream("/a")

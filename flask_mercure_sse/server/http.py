@@ -13,6 +13,7 @@ import os
 import select
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -221,11 +222,16 @@ class Connection:
             request = self._next_request()
             if request is None or not self._answer(request):
                 return
+            self._await_request()
             if not self.buffer:
-                self.deadline = time.monotonic() + self.server.limits.idle_time
                 return
         # Others come first; a socket that can be written to has its turn next time.
         self.wait_for(_WRITABLE)
+
+    def _await_request(self) -> None:
+        """Begin the time for the next request, of which a part may be there."""
+        limits = self.server.limits
+        self.deadline = time.monotonic() + (limits.head_time if self.buffer else limits.idle_time)
 
     def _next_request(self) -> HttpRequest | None:
         """Return the next request, None while it is not whole."""
@@ -311,7 +317,7 @@ class Connection:
             return
         if not self.unsent and not self.is_lingering:
             # What has arrived meanwhile comes in the next turn, as what was received before.
-            self.deadline = time.monotonic() + self.server.limits.idle_time
+            self._await_request()
             self.wait_for(_WRITABLE if self.buffer else _READABLE)
 
     def _refuse(self, refused: Refused) -> None:
@@ -370,6 +376,8 @@ class HttpServer:
         self.workers: Workers[Connection] = Workers(Connection.work)
         self._handler = handler
         self._connections: dict[int, Connection] = {}
+        self._told: deque[tuple[int, int]] = deque()
+        """Descriptors, with what the epoll told of each, that had no turn yet."""
         self._acceptor = Acceptor(listener, self.epoll, self._take, self.limits.silent_time)
 
     def __len__(self) -> int:
@@ -443,14 +451,19 @@ class HttpServer:
     def _on_ready(self) -> None:
         now = time.monotonic
         until = now() + MAX_TURN
-        for fd, _events in self.epoll.poll(0, 256):
+        if not self._told:
+            self._told.extend(self.epoll.poll(0, 256))
+        # What is left when others have their turn comes first in the next: told anew, those who always have
+        # something to say would be first again.
+        while self._told:
+            fd, _events = self._told.popleft()
             connection = self._connections.get(fd)
             if connection is not None:
                 connection.on_ready()
             elif fd == self._acceptor.fd:
                 self._acceptor.on_ready()
             if now() > until:
-                return  # others have their turn; what is left is told again
+                return
 
     def _on_tick(self) -> None:
         now = time.monotonic()

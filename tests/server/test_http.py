@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import gevent
 import pytest
@@ -12,7 +14,7 @@ from gevent import socket as gevent_socket
 
 from flask_mercure_sse.server.admission import Admission, ConnectionLimits
 from flask_mercure_sse.server.exchange import Response
-from flask_mercure_sse.server.http import HttpRequest, HttpServer
+from flask_mercure_sse.server.http import MAX_PIPELINED, MAX_TURN, HttpRequest, HttpServer
 from flask_mercure_sse.server.http_limits import HttpLimits
 
 from .test_heads import head
@@ -150,6 +152,45 @@ def test_connection_with_many_requests_leaves_others_their_turn(exchange: Exchan
     """RFC 9112, Pipelining: they are answered all the same."""
     answers = exchange(head() * 500 + head("Connection: close"))
     assert answers.count(b"HTTP/1.1 200 OK") == 501
+
+
+def test_busy_connections_take_turns() -> None:
+    """RFC 9112, Pipelining: those who always have something to say do not keep others from being heard."""
+    asked: list[str] = []
+
+    def handle(request: HttpRequest) -> Response:
+        until = time.monotonic() + MAX_TURN / MAX_PIPELINED
+        while time.monotonic() < until:
+            pass
+        asked.append(request.target)
+        return Response(200)
+
+    server = HttpServer(("127.0.0.1", 0), handle)
+    with ExitStack() as clients:
+        for number in range(8):
+            client = socket.create_connection(("127.0.0.1", server.server_port), 5)
+            clients.enter_context(client)
+            client.sendall(head(start=f"GET /{number} HTTP/1.1") * 4 * MAX_PIPELINED)
+        server.start()
+        with gevent.Timeout(10):
+            while len(asked) < 8 * 4 * MAX_PIPELINED:
+                gevent.sleep(0.01)
+    server.stop(0)
+    assert len(set(asked[: 9 * MAX_PIPELINED])) == 8
+
+
+def test_connection_that_is_never_idle_is_not_too_slow() -> None:
+    """RFC 9112, Failures and Timeouts: the time for a head begins with the head."""
+    server = HttpServer(("127.0.0.1", 0), lambda _request: Response(200), HttpLimits(head_time=0.5))
+    server.start()
+    request = head()
+    with gevent_socket.create_connection(("127.0.0.1", server.server_port), 5) as client:
+        client.sendall(request[:10])
+        for _ in range(12):
+            gevent.sleep(0.1)
+            client.sendall(request[10:] + request[:10])
+            assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
+    server.stop(0)
 
 
 def test_response_that_its_client_takes_slowly_arrives_whole(exchange: Exchange) -> None:

@@ -370,13 +370,18 @@ class FanOut:
         :param seconds: for all of them together.
         """
         ends_at = time.monotonic() + seconds
-        waiting = list(self._connections.values())
-        random.shuffle(waiting)
+        connections = list(self._connections.values())
+        random.shuffle(connections)
+        waiting = deque(connections)
         total = len(waiting)
         while (remaining := ends_at - time.monotonic()) > 0 and waiting:
             self.flush()
             for _ in range(len(waiting) - int(total * remaining / seconds)):
-                self._send_home(waiting.pop(), remaining, seconds)
+                connection = waiting.popleft()
+                if connection.backlog is None:
+                    self._send_home(connection, remaining, seconds)
+                elif self._is_open(connection):
+                    waiting.append(connection)  # what it still has to get may be nowhere else
             gevent.sleep(min(remaining, DRAIN_STEP))
         self.flush()
         for connection in list(self._connections.values()):
@@ -388,6 +393,8 @@ class FanOut:
         :param remaining: seconds until the hub has ended.
         :param spread: seconds over which all come back.
         """
+        if not self._is_open(connection):
+            return
         pause = remaining + random.uniform(MIN_RETRY, MIN_RETRY + spread)  # noqa: S311 - no secret
         if connection.backlog is None:
             self._write(connection, b"retry: %d\n\n" % (pause * 1000))
@@ -409,8 +416,11 @@ class FanOut:
         for connection, reason in doomed:
             self._close(connection, reason)
 
+    def _is_open(self, connection: Connection) -> bool:
+        return self._connections.get(connection.fd) is connection
+
     def _close(self, connection: Connection, reason: str) -> None:
-        if self._connections.get(connection.fd) is not connection:
+        if not self._is_open(connection):
             return
         del self._connections[connection.fd]
         outbox = connection.outbox

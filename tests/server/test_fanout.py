@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import gevent
 import pytest
@@ -257,6 +257,47 @@ def test_drained_stream_gets_what_was_published_and_is_told_when_to_come_back(
     pauses = {int(got.rpartition(b"retry: ")[2]) for got in answers}
     assert len(pauses) > 20
     assert len(fanout) == 0
+
+
+def test_drained_stream_ends_when_its_reader_has_got_everything(
+    hub: Hub, fanout: FanOut, open_stream: Open
+) -> None:
+    """Mercure 1.0, Publication: there may be nobody left to ask for the rest."""
+    slow = open_stream("/a")
+    for number in range(20):
+        hub.publish(Update(("/a",), "x" * 10_000, id=str(number)))
+        fanout.flush()
+    [connection] = fanout.connections
+    assert connection.backlog
+    draining = gevent.spawn(fanout.drain, 5.0)
+    gevent.sleep(0.5)
+    got = b""
+    while len(fanout) or not got:
+        got += received(slow, 1)
+    got += received(slow)
+    assert ids(got) == [str(number) for number in range(20)]
+    assert b"\nretry: " in got
+    draining.join(10)
+
+
+def test_draining_leaves_alone_what_took_the_place_of_a_stream_that_left(
+    hub: Hub, fanout: FanOut, open_stream: Open
+) -> None:
+    clients = [open_stream("/a") for _ in range(4)]
+    draining = gevent.spawn(fanout.drain, 1.0)
+    gevent.sleep(0.02)
+    fds = {connection.fd for connection in fanout.connections}
+    for client in clients:
+        client.close()
+    gevent.sleep(0.05)
+    with ExitStack() as others:
+        sockets = [others.enter_context(each) for _ in range(4) for each in socket.socketpair()]
+        assert fds <= {each.fileno() for each in sockets}
+        draining.join(10)
+        for each in sockets:
+            each.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                each.recv(1000)
 
 
 def test_reasons_of_endings_are_counted(hub: Hub) -> None:

@@ -36,7 +36,8 @@ class Acceptor:
 
     :param listener: an address to listen on, or a socket that listens; it belongs to the acceptor from then.
     :param epoll: tells when there is something to accept.
-    :param take: gets each new socket, not blocking, and the address of its peer.
+    :param take: gets each new socket, not blocking, and the address of its peer; an
+        :class:`OSError` means that the system has no room for it now.
     :param silent_time: see :class:`~.http_limits.HttpLimits`.
     """
 
@@ -101,7 +102,13 @@ class Acceptor:
                 continue  # else the client has left while it waited
             self._is_exhausted = False
             sock.setblocking(False)
-            self._take(sock, "" if sock.family == socket.AF_UNIX else str(address[0]))
+            try:
+                self._take(sock, "" if sock.family == socket.AF_UNIX else str(address[0]))
+            except OSError as error:
+                logger.error("A new connection was closed: %s", error.strerror)
+                sock.close()
+                self._switch(on=False)
+                return
 
     def on_tick(self) -> None:
         """Look from time to time whether there are descriptors again."""

@@ -186,7 +186,9 @@ class FanOut:
         :param head: the response's head.
         :param replay: what the subscriber missed.
         :param ends_at: when the stream ends, in seconds since the epoch.
+        :raises OSError: the system has no room for another; the socket remains the caller's.
         """
+        self._epoll.register(fd, GONE)  # the system may refuse; nobody knows of the stream yet
         outbox = self._outbox_of(subscriber.group)
         if outbox.frames:
             self.flush()  # they are in the replay as well
@@ -194,7 +196,6 @@ class FanOut:
         self._connections[fd] = outbox.connections[fd] = connection
         self._highest = max(fd, self._highest)
         self._counters.subscribers += 1
-        self._epoll.register(fd, GONE)
         self._limit_life(connection, ends_at)
         connection.replay = deque(replay) or None
         self._write(connection, head + COMMENT + self._next_of_replay(connection))

@@ -472,7 +472,11 @@ class HttpServer:
         self._acceptor.on_tick()
 
     def _take(self, sock: socket.socket, peer: str) -> None:
-        """Serve a new connection."""
+        """Serve a new connection.
+
+        :raises OSError: the system has no room for another.
+        """
+        self.epoll.register(sock.fileno(), _READABLE)
         self.counters.connections += 1
         limit = self.admission.arrive(peer)
         if self.admission.is_flooded:
@@ -483,7 +487,6 @@ class HttpServer:
         fd = sock.detach()
         deadline = time.monotonic() + self.limits.head_time
         self._connections[fd] = Connection(self, fd, peer, limit, deadline)
-        self.epoll.register(fd, _READABLE)
 
 
 def _shut(fd: int) -> None:

@@ -91,6 +91,7 @@ class Standalone:
 
     def _open(self, opening: Opening, fd: int) -> None:
         rights = opening.rights
+        joined = None
         try:
             joined = self._hub.subscribe(opening.request, rights)
             self.fanout.open(
@@ -105,6 +106,8 @@ class Standalone:
             logger.exception("A stream could not be opened")
             os.close(fd)
             self.admission.close_stream(opening.place)
+            if joined:
+                self._hub.unsubscribe(joined.subscriber)
 
 
 def _request_of(received: HttpRequest) -> Request:

@@ -300,6 +300,18 @@ def test_draining_leaves_alone_what_took_the_place_of_a_stream_that_left(
                 each.recv(1000)
 
 
+def test_stream_for_which_the_system_has_no_room_leaves_nothing_behind(
+    hub: Hub, fanout: FanOut, open_stream: Open
+) -> None:
+    open_stream("/a")
+    [connection] = fanout.connections
+    asked = MERCURE_0.subscribe_request([("topic", "/b")], None)
+    with pytest.raises(FileExistsError):  # one that the system refuses
+        fanout.open(connection.fd, hub.subscribe(asked, None).subscriber, HEAD)
+    assert list(fanout.connections) == [connection]
+    fanout.drain(0)
+
+
 def test_reasons_of_endings_are_counted(hub: Hub) -> None:
     counters = Counters()
     fanout = FanOut(hub, counters=counters)

@@ -12,14 +12,10 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
-from gevent import monkey
-
 from .admission import RETRY_AFTER
+from .system import Socket, close
 
 logger: logging.Logger = logging.getLogger(__name__)
-
-Socket: type[socket.socket] = monkey.get_original("socket", "socket")
-"""A socket whose calls are the system's and never wait for the loop."""
 
 BACKLOG = 4096
 """Connections that the system keeps until they are accepted."""
@@ -83,7 +79,7 @@ class Acceptor:
         self._switch(on=False)
         self._socket.close()
         if self._spare is not None:
-            os.close(self._spare)
+            close(self._spare)
             self._spare = None
 
     def on_ready(self) -> None:
@@ -95,7 +91,8 @@ class Acceptor:
                 return
             except OSError as error:
                 if error.errno in _EXHAUSTED:
-                    self._send_away(error)
+                    if not self._send_away(error):
+                        return
                 elif error.errno in _SHORT_OF_MEMORY:
                     self._switch(on=False)
                     return
@@ -125,19 +122,26 @@ class Acceptor:
             self._epoll.unregister(self.fd)
         self._is_on = on
 
-    def _send_away(self, error: OSError) -> None:
-        """Use the spare descriptor to tell a client, who would else wait in vain."""
+    def _send_away(self, error: OSError) -> bool:
+        """Use the spare descriptor to tell a client, who would else wait in vain; False where nobody waits.
+
+        The system asks for a descriptor first, and only then whether somebody waits.
+        """
         if not self._is_exhausted:
             self._is_exhausted = True
             logger.error("New connections are refused: %s; raise the limit of descriptors", error.strerror)
         if self._spare is None:
             self._switch(on=False)  # or the loop would be woken for nothing, again and again
-            return
-        os.close(self._spare)
+            return False
+        close(self._spare)
         self._spare = None
-        with suppress(OSError):
+        try:
             dismiss(self._socket.accept()[0], 503)
-        self._keep_a_spare()
+        except OSError:
+            return False
+        finally:
+            self._keep_a_spare()
+        return True
 
     def _keep_a_spare(self) -> None:
         if self._spare is None:
@@ -165,7 +169,7 @@ def _prepare(listener: socket.socket, silent_time: float) -> None:
 
 def _is_one_left() -> bool:
     try:
-        os.close(os.open(os.devnull, os.O_RDONLY))
+        close(os.open(os.devnull, os.O_RDONLY))
     except OSError:
         return False
     return True

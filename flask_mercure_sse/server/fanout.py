@@ -20,7 +20,6 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 import gevent
-from gevent import monkey
 
 from ..hub.frame import Frame
 from ..hub.hub import Hub
@@ -29,6 +28,7 @@ from ..protocol.sse import COMMENT
 from .admission import ANY_PLACE, Admission, Place
 from .counters import Counters
 from .stream import MAX_BACKLOG
+from .system import close, new_epoll
 
 MAX_JOINED = 256 * 1024
 """Bytes of updates that are written together."""
@@ -138,7 +138,7 @@ class FanOut:
         """Connections by the tick in which they end."""
         self._tick = 0
         self._looked_until = _tick_of(time.time())
-        self._epoll = monkey.get_original("select", "epoll")()  # a patched module has none
+        self._epoll = new_epoll()
         loop: Any = gevent.get_hub().loop
         self._loop = loop
         self._ready = loop.io(self._epoll.fileno(), 1)
@@ -434,7 +434,7 @@ class FanOut:
             del ending[connection]
             if not ending:
                 del self._ending[connection.ends_in]
-        os.close(connection.fd)
+        close(connection.fd)
         self._counters.endings[reason] += 1
         self._admission.close_stream(connection.place)
         self._hub.unsubscribe(connection.subscriber)

@@ -20,15 +20,15 @@ from http import HTTPStatus
 from typing import Any
 
 import gevent
-from gevent import monkey
 
-from .acceptor import Acceptor, Socket, dismiss
+from .acceptor import Acceptor, dismiss
 from .admission import Admission
 from .bodies import Body, ChunkedBody, SizedBody
 from .counters import Counters
 from .exchange import Response
 from .heads import Head, HeadReader, Refused, write_response
 from .http_limits import HttpLimits
+from .system import Socket, close, new_epoll
 from .workers import Workers
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -187,7 +187,7 @@ class Connection:
         if self.fd >= 0:
             fd = self._leave()
             self.server.admission.leave(self.address)
-            os.close(fd)
+            close(fd)
 
     def _leave(self) -> int:
         """Give up the socket."""
@@ -370,7 +370,7 @@ class HttpServer:
         self.limits: HttpLimits = limits or HttpLimits()
         self.admission: Admission = admission or Admission()
         self.counters: Counters = counters or Counters()
-        self.epoll: Any = monkey.get_original("select", "epoll")()  # a patched module has none
+        self.epoll: Any = new_epoll()
         self.is_closed: bool = False
         self.heads: HeadReader = HeadReader()
         self.workers: Workers[Connection] = Workers(Connection.work)

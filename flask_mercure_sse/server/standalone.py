@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 from functools import partial
 from urllib.parse import unquote, urlsplit
@@ -17,6 +16,7 @@ from .heads import Refused, response_head
 from .http import HttpRequest, HttpServer, TakeOver
 from .http_limits import HttpLimits
 from .stream import MAX_BACKLOG
+from .system import close
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class Standalone:
             )
         except Exception:
             logger.exception("A stream could not be opened")
-            os.close(fd)
+            close(fd)
             self.admission.close_stream(opening.place)
             if joined:
                 self._hub.unsubscribe(joined.subscriber)

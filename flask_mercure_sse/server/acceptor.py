@@ -7,6 +7,7 @@ import logging
 import os
 import select
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
@@ -22,6 +23,9 @@ BACKLOG = 4096
 
 MAX_ACCEPTED = 64
 """Connections that are accepted in one turn of the loop; the others wait for the next."""
+
+SILENCE = 60.0
+"""Seconds for which the same is not logged again: clients that come and go could fill a disk."""
 
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE)
 _SHORT_OF_MEMORY = (errno.ENOBUFS, errno.ENOMEM)
@@ -51,6 +55,7 @@ class Acceptor:
         self._take = take
         self._is_on = False
         self._is_exhausted = False
+        self._silent_until = 0.0
         self._spare: int | None = None
         """A descriptor that is given up to send somebody away."""
 
@@ -127,8 +132,10 @@ class Acceptor:
 
         The system asks for a descriptor first, and only then whether somebody waits.
         """
-        if not self._is_exhausted:
-            self._is_exhausted = True
+        self._is_exhausted = True
+        now = time.monotonic()
+        if now >= self._silent_until:
+            self._silent_until = now + SILENCE
             logger.error("New connections are refused: %s; raise the limit of descriptors", error.strerror)
         if self._spare is None:
             self._switch(on=False)  # or the loop would be woken for nothing, again and again

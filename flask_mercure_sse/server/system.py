@@ -1,7 +1,7 @@
 """The system's own calls, also where gevent has replaced them by others that know its loop.
 
-For descriptors in an epoll of ours, of which the loop knows nothing. It would close them in a later turn, which
-is too late where one is given up for another.
+For descriptors in an epoll of ours, of which the loop knows nothing. It would close them in a later turn,
+which is too late where one is given up for another.
 """
 
 from __future__ import annotations

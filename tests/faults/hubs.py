@@ -104,7 +104,8 @@ class Publisher:
         self._connection = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=PATIENCE)
         hub.clients.callback(self._connection.close)
         self._numbers = itertools.count(first)
-        self._topic = topic
+        self.topic = topic
+        self.sent: list[str] = []
         self.acknowledged: list[str] = []
 
     def publish(self, size: int = 10) -> str:
@@ -112,8 +113,9 @@ class Publisher:
 
         :raises OSError: the hub was not there or did not answer.
         """
-        fields = {"topic": self._topic, "id": f"{self._topic}{next(self._numbers)}", "data": "x" * size}
+        fields = {"topic": self.topic, "id": f"{self.topic}{next(self._numbers)}", "data": "x" * size}
         headers = {"Authorization": f"Bearer {PUBLISHER_TOKEN}", "Content-Type": FORM}
+        self.sent.append(fields["id"])
         self._connection.request("POST", HUB, urlencode(fields), headers)
         answer = self._connection.getresponse()
         text = answer.read().decode()

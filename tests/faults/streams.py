@@ -42,6 +42,8 @@ class Stream:
         self.events = 0
         """How many have begun to come."""
         self.has_ended = False
+        self.ended_at = 0.0
+        """On the monotonic clock, as far as it was read."""
         self.socket = socket.socket()
         hub.clients.callback(self.socket.close)
         if buffer:
@@ -82,7 +84,8 @@ class Stream:
         start = max(0, len(self.got) - len(_EVENT) + 1)
         self.got += data
         self.events += self.got.count(_EVENT, start)
-        self.has_ended = not data
+        if not data:
+            self.has_ended, self.ended_at = True, time.monotonic()
 
     def reset(self) -> None:
         """End the connection as a machine that crashes and comes back does."""

@@ -44,7 +44,7 @@ def test_hub_without_descriptors_refuses_quickly_and_serves_on() -> None:
         waiting = [socket.create_connection(("127.0.0.1", hub.port), 10) for _ in range(20)]
         worked, began = hub.work, time.monotonic()
         time.sleep(SECONDS)
-        assert hub.work - worked < 0.3 * (time.monotonic() - began)
+        assert hub.work - worked < 0.3 * (time.monotonic() - began)  # else it is spinning
         for client in waiting:
             client.close()
 
@@ -53,4 +53,8 @@ def test_hub_without_descriptors_refuses_quickly_and_serves_on() -> None:
         hub.wait_until(lambda report: report["is_accepting"])
         [late] = open_streams(hub, 1, after=publisher.acknowledged[0])
         read_until([late], lambda: late.ids == publisher.acknowledged[1:])
-        assert hub.log.count("descriptors") < 5
+        for _ in range(20):
+            streams.pop().socket.close()
+            hub.wait_until(lambda report: report["is_accepting"])
+            streams.insert(0, *open_streams(hub, 1))
+    assert hub.log.count("descriptors") == 1

@@ -291,7 +291,8 @@ class Connection:
         if not isinstance(answer, Response):
             answer(self._leave())
             return False
-        self.is_last = self.is_last or self.server.is_closed or request.limit is not None
+        # Who is sent away for a limit must not take what there is for others.
+        self.is_last = self.is_last or self.server.is_closed or answer.status == 429
         self._send(write_response(answer, keeps_alive=not self.is_last, with_body=request.method != "HEAD"))
         return not (self.is_last or self.unsent)
 

@@ -54,6 +54,16 @@ class Process(Server):
             assert time.monotonic() < deadline, report
             time.sleep(0.02)
 
+    def settle(self) -> None:
+        """Wait until nobody is connected and nobody is counted."""
+        # Others that wait at the door were there before.
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as client:
+            client.sendall(f"OPTIONS {HUB} HTTP/1.0\r\n\r\n".encode())
+            while client.recv(1000):
+                pass
+        self.wait_until(lambda report: report["streams"] == report["requests"] == report["subscribers"] == 0)
+        assert self.report()["counted"] == [0, 0]
+
     @property
     def memory(self) -> int:
         """Bytes in memory."""

@@ -37,22 +37,16 @@ def visit(hub: Process, count: int) -> None:
             client.sendall(VISITS[number % len(VISITS)])
 
 
-def settled(hub: Process) -> tuple[int, int]:
-    """Return the memory and descriptors of a hub that nobody uses."""
-    hub.wait_until(lambda report: report["streams"] == report["requests"] == 0 == report["subscribers"])
-    assert hub.report()["counted"] == [0, 0]
-    return hub.memory, hub.descriptors
-
-
 def test_clients_that_come_and_go_take_neither_memory_nor_descriptors() -> None:
     limits = {"per_address": 30_000, "per_token": 30_000, "total": 50_000}
     with running(hub={"subscriptions": True}, connections=limits) as hub:
         visit(hub, 4_000)
-        memory, descriptors = settled(hub)
+        hub.settle()
+        memory, descriptors = hub.memory, hub.descriptors
         visit(hub, 16_000)
-        more_memory, more_descriptors = settled(hub)
-    assert more_descriptors == descriptors
-    assert more_memory - memory < 2_000_000
+        hub.settle()
+        assert hub.descriptors == descriptors
+        assert hub.memory - memory < 2_000_000
 
 
 @pytest.mark.parametrize(

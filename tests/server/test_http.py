@@ -237,7 +237,7 @@ def test_client_over_a_limit_of_connections_is_told_with_its_request() -> None:
 
     def handle(request: HttpRequest) -> Response:
         asked.append(request.limit)
-        return Response(200)
+        return Response(429 if request.limit else 200)
 
     server = HttpServer(("127.0.0.1", 0), handle, admission=admission)
     server.start()

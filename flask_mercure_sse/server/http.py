@@ -28,7 +28,7 @@ from .counters import Counters
 from .exchange import Response
 from .heads import Head, HeadReader, Refused, write_response
 from .http_limits import HttpLimits
-from .system import Socket, close, new_epoll
+from .system import Socket, close, new_epoll, new_poll
 from .workers import Workers
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -172,15 +172,25 @@ class Connection:
             epoll.modify(self.fd, events)
         self.waits_for = events
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for its client, and not for a greenlet or for its turn."""
+        return not self.is_busy and (self.waits_for == _READABLE or bool(self.unsent))
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether it waits for a request, or the rest of one."""
+        return self.waits_for == _READABLE and not (self.is_busy or self.is_lingering)
+
     def give_up(self) -> None:
         """End, for its time is up."""
-        if self.is_busy:
-            return
         if self.is_lingering or self.unsent or not (self.buffer or self.head):
             self.close()
         else:
-            limit = "body_time" if self.head else "head_time"
-            self._refuse(Refused(408, "too slow", limit))
+            self._refuse(self._too_slow())
+
+    def _too_slow(self) -> Refused:
+        return Refused(408, "too slow", "body_time" if self.head else "head_time")
 
     def close(self) -> None:
         """Close the socket; a second time does nothing."""
@@ -220,7 +230,11 @@ class Connection:
     def _answer_all(self) -> None:
         for _ in range(MAX_PIPELINED):
             request = self._next_request()
-            if request is None or not self._answer(request):
+            if request is None:
+                if (self.buffer or self.head) and self.deadline < time.monotonic():
+                    raise self._too_slow()
+                return
+            if not self._answer(request):
                 return
             self._await_request()
             if not self.buffer:
@@ -468,8 +482,12 @@ class HttpServer:
 
     def _on_tick(self) -> None:
         now = time.monotonic()
-        for connection in [one for one in self._connections.values() if one.deadline < now]:
-            connection.give_up()
+        late = [one for one in self._connections.values() if one.deadline < now and one.is_waiting]
+        heard = _readable([one.fd for one in late if one.is_listening])
+        for connection in late:
+            # Of whom something has arrived is not late; the server is, and will come to it.
+            if connection.fd not in heard:
+                connection.give_up()
         self._acceptor.on_tick()
 
     def _take(self, sock: socket.socket, peer: str) -> None:
@@ -488,6 +506,16 @@ class HttpServer:
         fd = sock.detach()
         deadline = time.monotonic() + self.limits.head_time
         self._connections[fd] = Connection(self, fd, peer, limit, deadline)
+
+
+def _readable(fds: list[int]) -> set[int]:
+    """Return those descriptors for which something has arrived."""
+    if not fds:
+        return set()
+    poll = new_poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return {fd for fd, _events in poll.poll(0)}
 
 
 def _shut(fd: int) -> None:

@@ -17,4 +17,6 @@ Socket: type[socket.socket] = monkey.get_original("socket", "socket")
 
 new_epoll: Callable[[], Any] = monkey.get_original("select", "epoll")
 
+new_poll: Callable[[], Any] = monkey.get_original("select", "poll")
+
 close: Callable[[int], None] = monkey.get_original("os", "close")

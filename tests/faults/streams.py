@@ -24,6 +24,7 @@ _SO_ATTACH_FILTER = 26
 class Stream:
     """An open stream, or a request for one.
 
+    :param asks: whether the request is sent at once; else :meth:`ask` does it.
     :param after: the last event id of the client.
     :param buffer: bytes that the system keeps for it, None for the usual.
     """
@@ -37,6 +38,7 @@ class Stream:
         buffer: int | None = None,
         source: str = "127.0.0.1",
         headers: tuple[str, ...] = (),
+        asks: bool = True,
     ) -> None:
         self.got = bytearray()
         self.events = 0
@@ -54,8 +56,14 @@ class Stream:
         lines = [f"GET {HUB}?topic={topic} HTTP/1.1", "Host: localhost", *headers]
         if after is not None:
             lines.append(f"Last-Event-ID: {after}")
-        self.socket.sendall("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
+        self._request = "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
         self.socket.setblocking(False)
+        if asks:
+            self.ask()
+
+    def ask(self) -> None:
+        """Send the request."""
+        self.socket.sendall(self._request)
 
     @property
     def status(self) -> int:
@@ -123,6 +131,12 @@ def read_until(streams: Iterable[Stream], holds: Callable[[], object], patience:
         return not holds()
 
     read_while(streams, goes_on)
+
+
+def read_for(seconds: float, streams: Iterable[Stream]) -> None:
+    """Read streams for some time."""
+    until = time.monotonic() + seconds
+    read_while(streams, lambda: time.monotonic() < until)
 
 
 @contextmanager

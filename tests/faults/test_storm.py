@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 from tests.faults.hubs import Publisher, running
 from tests.faults.streams import Stream, open_streams, read_until, reading
@@ -31,7 +30,9 @@ def test_storm_of_those_who_come_back_delays_nobody() -> None:
         publishing.start()
         back: list[Stream] = []
         with reading(live):
-            back = [Stream(hub, after=publisher.acknowledged[0]) for _ in range(BACK)]
+            back = [Stream(hub, after=publisher.acknowledged[0], asks=False) for _ in range(BACK)]
+            for one in back:
+                one.ask()
             read_until(back, lambda: all(one.events >= MISSED - 1 for one in back), patience=60)
         stop.set()
         publishing.join(20)

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import gevent
 import pytest
@@ -177,6 +177,28 @@ def test_busy_connections_take_turns() -> None:
                 gevent.sleep(0.01)
     server.stop(0)
     assert len(set(asked[: 9 * MAX_PIPELINED])) == 8
+
+
+def test_client_is_not_too_slow_because_the_server_is() -> None:
+    """RFC 9112, Failures and Timeouts: whoever has sent its request waits for its turn, however long."""
+
+    def handle(_request: HttpRequest) -> Response:
+        time.sleep(0.02)
+        return Response(200)
+
+    server = HttpServer(("127.0.0.1", 0), handle, HttpLimits(head_time=0.3))
+    server.start()
+    with ExitStack() as stack:
+        address = ("127.0.0.1", server.server_port)
+        clients = [
+            stack.enter_context(closing(gevent_socket.create_connection(address, 10))) for _ in range(50)
+        ]
+        gevent.sleep(0.1)
+        for client in clients:
+            client.sendall(head())
+        answers = [client.recv(1000) for client in clients]
+    server.stop(0)
+    assert all(answer.startswith(b"HTTP/1.1 200 ") for answer in answers)
 
 
 def test_connection_that_is_never_idle_is_not_too_slow() -> None:

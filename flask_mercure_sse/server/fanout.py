@@ -39,6 +39,9 @@ JOIN_TIME = 0.001
 TICK = 0.25
 """Seconds between two looks at what is due."""
 
+MAX_TURN = 0.01
+"""Seconds for which slow subscribers are written to before the loop has its turn."""
+
 DRAIN_STEP = 0.05
 """Seconds between two streams or more that end while the hub drains."""
 
@@ -134,6 +137,8 @@ class FanOut:
         self._dirty: list[Outbox] = []
         self._dirty_since = 0.0
         self._doomed: list[tuple[Connection, str]] = []
+        self._writable: deque[int] = deque()
+        """Descriptors that take more, and had no turn yet."""
         self._ending: dict[int, dict[Connection, None]] = {}
         """Connections by the tick in which they end."""
         self._tick = 0
@@ -322,14 +327,24 @@ class FanOut:
     # The loop's callbacks
 
     def _on_ready(self) -> None:
-        for fd, events in self._epoll.poll(0, 1024):
+        if not self._writable:
+            self._look()
+        until = time.monotonic() + MAX_TURN
+        while self._writable and time.monotonic() <= until:
+            connection = self._connections.get(self._writable.popleft())
+            if connection is not None and connection.backlog is not None:
+                self._go_on(connection)
+
+    def _look(self) -> None:
+        """Find out who has left, and who takes more."""
+        for fd, events in self._epoll.poll(0, 256):
             connection = self._connections.get(fd)
             if connection is None:
                 continue
             if events & GONE:
                 self._close(connection, "left")
-            elif events & select.EPOLLOUT:
-                self._go_on(connection)
+            else:
+                self._writable.append(fd)
 
     def _on_tick(self) -> None:
         self._end_those_whose_time_is_up()

@@ -37,18 +37,19 @@ class SizedBody:
     def __init__(self, size: int) -> None:
         self._size = size
         self._missing = size
-        self._parts: list[bytes] = []
+        self._content = bytearray()  # pieces of a few bytes would take many times their size
 
     def feed(self, data: bytes) -> bytes | None:
         """See :meth:`Body.feed`."""
-        self._parts.append(data[: self._missing])
+        part = data[: self._missing]
+        self._content += part
         rest = data[self._missing :]
-        self._missing -= len(self._parts[-1])
+        self._missing -= len(part)
         return None if self._missing else rest
 
     def content(self) -> bytes:
         """See :meth:`Body.content`."""
-        return b"".join(self._parts)
+        return bytes(self._content)
 
 
 class ChunkedBody:
@@ -63,7 +64,7 @@ class ChunkedBody:
         self._framing = 0
         self._size = 0
         self._missing = 0  # bytes of the chunk that has begun
-        self._parts: list[bytes] = []
+        self._content = bytearray()
         self._buffer = b""
         self._step = self._begin_chunk
 
@@ -82,7 +83,7 @@ class ChunkedBody:
 
     def content(self) -> bytes:
         """See :meth:`Body.content`."""
-        return b"".join(self._parts)
+        return bytes(self._content)
 
     # Each step reads one piece from a position and returns the position after it, None where it is not whole.
 
@@ -104,7 +105,7 @@ class ChunkedBody:
         part = self._buffer[position : position + self._missing]
         if not part:
             return None
-        self._parts.append(part)
+        self._content += part
         self._missing -= len(part)
         if not self._missing:
             self._step = self._end_chunk

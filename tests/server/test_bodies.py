@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
 
 import pytest
@@ -95,3 +96,15 @@ def test_framing_may_not_outgrow_what_it_frames() -> None:
     with pytest.raises(Refused, match="framing"):
         fed(ChunkedBody(10**6), in_chunks([b"x"] * 20_000), [])
     assert fed(ChunkedBody(10**6), in_chunks([b"x" * 10] * 20_000), [])
+
+
+@pytest.mark.parametrize("body", [SizedBody(300_001), ChunkedBody(10**6)])
+def test_body_in_small_pieces_takes_little_memory(body: Body) -> None:
+    """RFC 9112, Message Body Length: whoever sends it so must not fill the hub's memory."""
+    piece = b"3\r\nabc\r\n" if isinstance(body, ChunkedBody) else b"abc"
+    tracemalloc.start()
+    for _ in range(50_000):
+        assert body.feed(bytes(bytearray(piece))) is None
+    taken, _most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 500_000

@@ -330,10 +330,12 @@ class FanOut:
         if not self._writable:
             self._look()
         until = time.monotonic() + MAX_TURN
-        while self._writable and time.monotonic() <= until:
+        while self._writable:
             connection = self._connections.get(self._writable.popleft())
             if connection is not None and connection.backlog is not None:
                 self._go_on(connection)
+            if time.monotonic() > until:
+                return
 
     def _look(self) -> None:
         """Find out who has left, and who takes more."""

@@ -27,83 +27,22 @@ from ..hub.subscriber import Group, Subscriber
 from ..protocol.sse import COMMENT
 from .admission import ANY_PLACE, Admission, Place
 from .counters import Counters
+from .outbox import MAX_JOINED, Connection, Outbox
+from .schedule import TICK, Schedule
 from .stream import MAX_BACKLOG
 from .system import close, new_epoll
-
-MAX_JOINED = 256 * 1024
-"""Bytes of updates that are written together."""
 
 JOIN_TIME = 0.001
 """Seconds for which updates are joined at most, even if the loop has no turn."""
 
-TICK = 0.25
-"""Seconds between two looks at what is due."""
-
 MAX_TURN = 0.01
-"""Seconds for which slow subscribers are written to before the loop has its turn."""
+"""Seconds for which slow subscribers are written to, or streams ended, before the loop has its turn."""
 
-DRAIN_STEP = 0.05
-"""Seconds between two streams or more that end while the hub drains."""
-
-MIN_RETRY = 1.0
-"""Seconds that a client waits at least when the hub has sent it home."""
+PAUSE = 0.001
+"""Seconds that a greenlet sleeps so that the loop has its turn: with none at all it would not look."""
 
 GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 WRITABLE = GONE | select.EPOLLOUT
-
-
-class Connection:
-    """One open stream."""
-
-    __slots__ = (
-        "backlog",
-        "backlog_size",
-        "ends_in",
-        "fd",
-        "is_doomed",
-        "outbox",
-        "place",
-        "replay",
-        "rest",
-        "subscriber",
-    )
-
-    def __init__(self, fd: int, subscriber: Subscriber, outbox: Outbox, place: Place) -> None:
-        self.fd: int = fd
-        self.place: Place = place
-        self.subscriber: Subscriber = subscriber
-        self.outbox: Outbox = outbox
-        # What waits is written in this order; the backlog is None while the socket takes everything.
-        self.rest: bytes = b""
-        self.replay: deque[Frame] | None = None
-        self.backlog: deque[bytes] | None = None
-        self.backlog_size: int = 0
-        self.ends_in: int | None = None
-        """The tick in which it ends."""
-        self.is_doomed: bool = False
-        """Whether something was left out: nothing may follow it."""
-
-
-class Outbox:
-    """What is to be written to all subscribers of one group."""
-
-    __slots__ = ("connections", "fanout", "frames", "last_write", "size")
-
-    def __init__(self, fanout: FanOut, now: float) -> None:
-        self.fanout: FanOut = fanout
-        self.connections: dict[int, Connection] = {}
-        self.frames: list[Frame] = []
-        self.size: int = 0
-        self.last_write: float = now
-
-    def put(self, frame: Frame) -> None:
-        """Take a frame for the group; never blocks."""
-        self.frames.append(frame)
-        self.size += len(frame.encoded)
-        if len(self.frames) == 1:
-            self.fanout.wake(self)
-        elif self.size >= MAX_JOINED:
-            self.fanout.flush()
 
 
 class FanOut:
@@ -139,10 +78,8 @@ class FanOut:
         self._doomed: list[tuple[Connection, str]] = []
         self._writable: deque[int] = deque()
         """Descriptors that take more, and had no turn yet."""
-        self._ending: dict[int, dict[Connection, None]] = {}
-        """Connections by the tick in which they end."""
+        self._schedule: Schedule[Connection] = Schedule(time.time())
         self._tick = 0
-        self._looked_until = _tick_of(time.time())
         self._epoll = new_epoll()
         loop: Any = gevent.get_hub().loop
         self._loop = loop
@@ -171,7 +108,7 @@ class FanOut:
         """End every stream and stop."""
         self.flush()
         for connection in list(self._connections.values()):
-            self._close(connection, "stopped")
+            self.end(connection, "stopped")
         self._ready.stop()
         self._clock.stop()
         self._epoll.close()
@@ -213,10 +150,7 @@ class FanOut:
             lifetime = self._max_lifetime * random.uniform(0.8, 1.0)  # noqa: S311 - so that they come back apart
             ends_at = min(now + lifetime, ends_at or math.inf)
         if ends_at is not None:
-            # What is due already ends with the next look.
-            looked_until = min(self._looked_until, _tick_of(now))  # the clock may be set back
-            connection.ends_in = max(_tick_of(ends_at), looked_until)
-            self._ending.setdefault(connection.ends_in, {})[connection] = None
+            self._schedule.add(connection, ends_at, now)
 
     def _outbox_of(self, group: Group) -> Outbox:
         outbox = self._outboxes.get(group)
@@ -344,79 +278,49 @@ class FanOut:
             if connection is None:
                 continue
             if events & GONE:
-                self._close(connection, "left")
+                self.end(connection, "left")
             else:
                 self._writable.append(fd)
 
     def _on_tick(self) -> None:
-        self._end_those_whose_time_is_up()
         self._tick += 1
-        interval = int(self._keepalive_interval / TICK)
-        if not interval:
+        self._comment()
+        if due := self._schedule.take_due(time.time()):
+            gevent.spawn(self._end_all, due)
+
+    def _comment(self) -> None:
+        """Write to those of the present turn who would else see nothing for an interval.
+
+        Each has two turns in an interval, others at other times. One that nothing was written to for half an
+        interval gets a comment; as long as nothing else comes, every second turn is left out.
+        """
+        if not self._keepalive_interval:
             return
+        half = max(1, int(self._keepalive_interval / 2 / TICK))  # in ticks
         now = time.monotonic()
-        # Each time another part of them, so that the comments are spread over the interval.
-        turn = self._tick % interval
-        idle_since = now - self._keepalive_interval + TICK
-        for fd in range(turn, self._highest + 1, interval):
+        for fd in range(self._tick % half, self._highest + 1, half):
             connection = self._connections.get(fd)
             if connection is None or connection.backlog is not None:
                 continue
-            if connection.outbox.last_write <= idle_since:
+            halves = int((now - connection.outbox.last_write + TICK) / (half * TICK))
+            if halves % 2:
                 self._write(connection, COMMENT)
 
-    def _end_those_whose_time_is_up(self) -> None:
-        now = _tick_of(time.time())
-        if now - self._looked_until < len(self._ending):
-            due = [tick for tick in range(self._looked_until, now) if tick in self._ending]
-        else:  # the clock was set, or the machine slept
-            due = [tick for tick in self._ending if tick < now]
-        self._looked_until = now
-        for tick in due:
-            for connection in list(self._ending.pop(tick)):
-                connection.ends_in = None
-                self._close(connection, "expired")
+    def _end_all(self, due: list[Connection]) -> None:
+        """End those whose time is up; they may be many, and others have their turn meanwhile."""
+        until = time.monotonic() + MAX_TURN
+        for connection in due:
+            self.end(connection, "expired")
+            if time.monotonic() > until:
+                gevent.sleep(PAUSE)
+                until = time.monotonic() + MAX_TURN
 
     # Ending
 
-    def drain(self, seconds: float) -> None:
-        """End every stream, one after the other, and return when none is left.
-
-        Each is told when to come back: after the last has ended, and then at a moment of its own, for all of
-        them at once would be a flood.
-
-        :param seconds: for all of them together.
-        """
-        ends_at = time.monotonic() + seconds
-        connections = list(self._connections.values())
-        random.shuffle(connections)
-        waiting = deque(connections)
-        total = len(waiting)
-        while (remaining := ends_at - time.monotonic()) > 0 and waiting:
-            self.flush()
-            for _ in range(len(waiting) - int(total * remaining / seconds)):
-                connection = waiting.popleft()
-                if connection.backlog is None:
-                    self._send_home(connection, remaining, seconds)
-                elif self._is_open(connection):
-                    waiting.append(connection)  # what it still has to get may be nowhere else
-            gevent.sleep(min(remaining, DRAIN_STEP))
-        self.flush()
-        for connection in list(self._connections.values()):
-            self._send_home(connection, 0.0, seconds)
-
-    def _send_home(self, connection: Connection, remaining: float, spread: float) -> None:
-        """End a stream.
-
-        :param remaining: seconds until the hub has ended.
-        :param spread: seconds over which all come back.
-        """
-        if not self._is_open(connection):
-            return
-        pause = remaining + random.uniform(MIN_RETRY, MIN_RETRY + spread)  # noqa: S311 - no secret
-        if connection.backlog is None:
-            self._write(connection, b"retry: %d\n\n" % (pause * 1000))
-        self._close(connection, "drained")
+    def say(self, connection: Connection, data: bytes) -> None:
+        """Write something to one stream that is for nobody else."""
+        if self.is_open(connection):
+            self._write(connection, data)
 
     def _doom(self, connection: Connection, reason: str = "left") -> None:
         if connection.is_doomed:
@@ -432,13 +336,18 @@ class FanOut:
     def _bury(self) -> None:
         doomed, self._doomed = self._doomed, []
         for connection, reason in doomed:
-            self._close(connection, reason)
+            self.end(connection, reason)
 
-    def _is_open(self, connection: Connection) -> bool:
+    def is_open(self, connection: Connection) -> bool:
+        """Tell whether a stream is still open."""
         return self._connections.get(connection.fd) is connection
 
-    def _close(self, connection: Connection, reason: str) -> None:
-        if not self._is_open(connection):
+    def end(self, connection: Connection, reason: str) -> None:
+        """End a stream; a second time does nothing.
+
+        :param reason: a word, to count it by.
+        """
+        if not self.is_open(connection):
             return
         del self._connections[connection.fd]
         outbox = connection.outbox
@@ -446,11 +355,7 @@ class FanOut:
         if not outbox.connections:
             group = connection.subscriber.group
             self._outboxes.pop(group, None)
-        if connection.ends_in is not None:
-            ending = self._ending[connection.ends_in]
-            del ending[connection]
-            if not ending:
-                del self._ending[connection.ends_in]
+        self._schedule.remove(connection)
         close(connection.fd)
         self._counters.endings[reason] += 1
         self._admission.close_stream(connection.place)
@@ -466,7 +371,3 @@ def _next_of_backlog(connection: Connection) -> bytes:
         size += len(parts[-1])
     connection.backlog_size -= size
     return b"".join(parts)
-
-
-def _tick_of(moment: float) -> int:
-    return int(moment / TICK)

@@ -13,7 +13,8 @@ from ..hub.subscriber import Group, Subscriber
 from ..protocol.rights import ANONYMOUS
 from ..protocol.version import SubscribeRequest
 from .admission import ANY_PLACE
-from .fanout import Connection, FanOut, Outbox
+from .fanout import FanOut
+from .outbox import Connection, Outbox
 
 
 class FanOutLine:

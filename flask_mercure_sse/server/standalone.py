@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from .admission import Admission
 from .counters import Counters
+from .draining import drain
 from .exchange import Request, Response
 from .fanout import FanOut
 from .front import Front, Opening
@@ -75,7 +76,7 @@ class Standalone:
         :param seconds: for all of them together.
         """
         self.server.close()
-        self.fanout.drain(seconds)
+        drain(self.fanout, seconds)
 
     def stop(self, timeout: float = LAST_REQUESTS) -> None:
         """End all streams and stop.

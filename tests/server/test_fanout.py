@@ -6,9 +6,12 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from itertools import pairwise
 
 import gevent
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from flask_mercure_sse.hub.hub import Hub
 from flask_mercure_sse.protocol.update import Update
@@ -16,7 +19,9 @@ from flask_mercure_sse.protocol.v0 import MERCURE_0
 from flask_mercure_sse.protocol.versions import Versions
 from flask_mercure_sse.server import fanout as module
 from flask_mercure_sse.server.counters import Counters
+from flask_mercure_sse.server.draining import drain
 from flask_mercure_sse.server.fanout import FanOut
+from flask_mercure_sse.server.schedule import TICK
 
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 Open = Callable[..., socket.socket]
@@ -198,20 +203,63 @@ def test_who_leaves_is_forgotten_at_once(hub: Hub, fanout: FanOut, open_stream: 
     assert "0 subscribers" in repr(hub)
 
 
-def test_comments_come_only_where_nothing_else_did(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mercure 1.0, Subscription: a comment line when idle, spread over the interval."""
-    monkeypatch.setattr(module, "TICK", 0.01)
-    fanout = FanOut(hub, keepalive_interval=0.05)
-    fanout.start()
-    ours, client = socket.socketpair()
-    ours.setblocking(False)
-    client.setblocking(False)
-    with client:
-        asked = MERCURE_0.subscribe_request([("topic", "/a")], None)
-        fanout.open(ours.detach(), hub.subscribe(asked, None).subscriber, b"")
-        gevent.sleep(0.3)
-        assert 3 <= client.recv(1000).count(b":\n") <= 8
-    fanout.stop()
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.now
+
+
+def comments_and_updates(
+    hub: Hub, fanout: FanOut, clock: Clock, client: socket.socket, publishes: list[bool]
+) -> list[bytes]:
+    """Let a tick pass for each item, publishing first where it is true; return what arrived in each."""
+    arrived: list[bytes] = []
+    for publish in publishes:
+        clock.now += TICK
+        if publish:
+            hub.publish(Update(("/a",), id="x"))
+            fanout.flush()
+        fanout._on_tick()
+        try:
+            arrived.append(client.recv(1 << 16))
+        except BlockingIOError:
+            arrived.append(b"")
+    return arrived
+
+
+def test_an_idle_stream_gets_one_comment_in_each_interval(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mercure 1.0, Subscription: a comment line when idle."""
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    fanout = FanOut(hub, keepalive_interval=8 * TICK)
+    with stream_of(hub, fanout) as client:
+        client.recv(100)
+        arrived = comments_and_updates(hub, fanout, clock, client, [False] * 80)
+        turns = [number for number, got in enumerate(arrived) if got == b":\n"]
+    assert [later - earlier for earlier, later in pairwise(turns)] == [8] * 9
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.booleans() | st.just(value=False), min_size=30, max_size=100))
+def test_no_stream_is_silent_for_longer_than_the_interval(publishes: list[bool]) -> None:
+    """Mercure 1.0, Subscription: proxies cut off who is."""
+    clock = Clock()
+    hub = Hub(Versions(MERCURE_0), subscriptions=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "time", clock)
+        fanout = FanOut(hub, keepalive_interval=8 * TICK)
+        with stream_of(hub, fanout) as client:
+            client.recv(100)
+            arrived = comments_and_updates(hub, fanout, clock, client, publishes)
+            turns = [0, *(number for number, got in enumerate(arrived, 1) if got), len(arrived)]
+    assert max(later - earlier for earlier, later in pairwise(turns)) <= 8
 
 
 def test_stopping_ends_every_stream(hub: Hub) -> None:
@@ -236,9 +284,9 @@ def test_stream_ends_some_time_before_its_longest_life(hub: Hub) -> None:
     clients = [stream_of(hub, fanout) for _ in range(50)]
     ends: set[int | None] = set()
     for connection in fanout.connections:
-        assert connection.ends_in is not None
-        assert 799 < connection.ends_in * module.TICK - time.time() <= 1000
-        ends.add(connection.ends_in)
+        assert connection.ends_in_tick is not None
+        assert 799 < connection.ends_in_tick * TICK - time.time() <= 1000
+        ends.add(connection.ends_in_tick)
     assert len(ends) > 25
     fanout.stop()
     for client in clients:
@@ -251,7 +299,7 @@ def test_drained_stream_gets_what_was_published_and_is_told_when_to_come_back(
     """HTML, Server-sent events: the field ``retry``."""
     clients = [open_stream("/a") for _ in range(40)]
     hub.publish(Update(("/a",), id="1"))
-    fanout.drain(0.2)
+    drain(fanout, 0.2)
     answers = [received(client, 1) for client in clients]
     assert [ids(got) for got in answers] == [["1"]] * 40
     pauses = {int(got.rpartition(b"retry: ")[2]) for got in answers}
@@ -269,7 +317,7 @@ def test_drained_stream_ends_when_its_reader_has_got_everything(
         fanout.flush()
     [connection] = fanout.connections
     assert connection.backlog
-    draining = gevent.spawn(fanout.drain, 5.0)
+    draining = gevent.spawn(drain, fanout, 5.0)
     gevent.sleep(0.5)
     got = b""
     while len(fanout) or not got:
@@ -284,7 +332,7 @@ def test_draining_leaves_alone_what_took_the_place_of_a_stream_that_left(
     hub: Hub, fanout: FanOut, open_stream: Open
 ) -> None:
     clients = [open_stream("/a") for _ in range(4)]
-    draining = gevent.spawn(fanout.drain, 1.0)
+    draining = gevent.spawn(drain, fanout, 1.0)
     gevent.sleep(0.02)
     fds = {connection.fd for connection in fanout.connections}
     for client in clients:
@@ -309,7 +357,7 @@ def test_stream_for_which_the_system_has_no_room_leaves_nothing_behind(
     with pytest.raises(FileExistsError):  # one that the system refuses
         fanout.open(connection.fd, hub.subscribe(asked, None).subscriber, HEAD)
     assert list(fanout.connections) == [connection]
-    fanout.drain(0)
+    drain(fanout, 0)
 
 
 def test_reasons_of_endings_are_counted(hub: Hub) -> None:
@@ -319,7 +367,7 @@ def test_reasons_of_endings_are_counted(hub: Hub) -> None:
     gone, staying = stream_of(hub, fanout), stream_of(hub, fanout)
     gone.close()
     gevent.sleep(0.02)
-    fanout.drain(0)
+    drain(fanout, 0)
     staying.close()
     fanout.stop()
     assert (counters.subscribers, dict(counters.endings)) == (2, {"left": 1, "drained": 1})

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from .counters import Counters, Gauges
 from .exchange import Response
 from .health import Health
-from .http import HttpRequest
+from .http_connection import HttpRequest
 
 if TYPE_CHECKING:
     from .metrics import Metrics

@@ -14,7 +14,8 @@ from .exchange import Request, Response
 from .fanout import FanOut
 from .front import Front, Opening
 from .heads import Refused, response_head
-from .http import HttpRequest, HttpServer, TakeOver
+from .http import HttpServer
+from .http_connection import HttpRequest, TakeOver
 from .http_limits import HttpLimits
 from .stream import MAX_BACKLOG
 from .system import close

@@ -14,7 +14,8 @@ from gevent import socket as gevent_socket
 
 from flask_mercure_sse.server.admission import Admission, ConnectionLimits
 from flask_mercure_sse.server.exchange import Response
-from flask_mercure_sse.server.http import MAX_PIPELINED, MAX_TURN, HttpRequest, HttpServer
+from flask_mercure_sse.server.http import MAX_TURN, HttpServer
+from flask_mercure_sse.server.http_connection import MAX_PIPELINED, HttpRequest
 from flask_mercure_sse.server.http_limits import HttpLimits
 
 from .test_heads import head

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from itertools import pairwise
+from types import SimpleNamespace
 
 import gevent
 import pytest
@@ -371,3 +373,26 @@ def test_reasons_of_endings_are_counted(hub: Hub) -> None:
     staying.close()
     fanout.stop()
     assert (counters.subscribers, dict(counters.endings)) == (2, {"left": 1, "drained": 1})
+
+
+def test_update_right_behind_many_writes_waits_for_others_to_join_it(
+    hub: Hub, fanout: FanOut, open_stream: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mercure 1.0, Publication: each once and in order, and several with one system call."""
+    client = open_stream("/a")
+    received(client)
+    written: list[bytes] = []
+
+    def write_slowly(fd: int, data: bytes) -> int:
+        written.append(data)
+        time.sleep(0.05)
+        return os.write(fd, data)
+
+    monkeypatch.setattr(module, "os", SimpleNamespace(write=write_slowly))
+    hub.publish(Update(("/a",), id="0"))
+    gevent.sleep(0.001)
+    for number in (1, 2, 3):
+        hub.publish(Update(("/a",), id=str(number)))
+        gevent.sleep(0)  # the loop has a turn
+    assert ids(received(client, 10)) == ["0", "1", "2", "3"]
+    assert len(written) == 2

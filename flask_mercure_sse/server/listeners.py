@@ -104,20 +104,24 @@ def listen(host: str, port: int, *, prefix: str = "") -> socket.socket:
     family = socket.AF_INET6 if is_v6 else socket.AF_INET
     everywhere = host == "::" and socket.has_dualstack_ipv6()
     try:
+        host.encode("idna")  # what cannot be a name at all is no OSError for the resolver
         found = socket.getaddrinfo(host or None, port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         opened = socket.create_server(found[0][4], family=family, backlog=BACKLOG, dualstack_ipv6=everywhere)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         address = f"[{host}]:{port}" if is_v6 else f"{host}:{port}"
         raise CannotListen(f"cannot listen on {address}: {_reason(error, prefix)}") from error
     opened.setblocking(False)
     return opened
 
 
-def _reason(error: OSError, prefix: str) -> str:
+def _reason(error: OSError | UnicodeError, prefix: str) -> str:
+    no_address = f"this machine has no such address; give one of its own with --{prefix}host"
+    if isinstance(error, (UnicodeError, socket.gaierror)):
+        return no_address
     if error.errno == errno.EADDRINUSE:
         return f"another program has this port; stop it, or give another with --{prefix}port"
     if error.errno == errno.EACCES:
         return f"ports below 1024 are for root; give another with --{prefix}port"
-    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return f"this machine has no such address; give one of its own with --{prefix}host"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return no_address
     return error.strerror or str(error)

@@ -5,6 +5,7 @@ It returns the value, or raises ValueError with the end of a sentence that begin
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from ipaddress import ip_network
 from typing import cast
@@ -129,6 +130,8 @@ def count(value: object) -> int:
         raise ValueError("is not a whole number; give how many") from None
     if number < 0:
         raise ValueError("is negative; give how many, 0 for none")
+    if number > sys.maxsize:
+        raise ValueError("is more than any machine has room for; give a smaller number")
     return number
 
 

@@ -97,6 +97,7 @@ def test_a_value_of_another_type_is_told_with_its_key_and_the_right_one(
     [
         ("port = 65536", "port: 65536 is no port; give a number from 1 to 65535"),
         ("max-backlog = 0", "max-backlog: 0 leaves nothing to take; give a number above zero"),
+        (f"history-length = {2**63}", f"history-length: {2**63} is more than any machine has room for"),
         ("max-connections = -1", "max-connections: -1 is negative; give how many"),
         ("drain-time = -1", "drain-time: -1 is out of range; give a number of seconds, zero or more"),
         ("head-timeout = 0", "head-timeout: 0 leaves no time; give a number of seconds above zero"),

@@ -79,7 +79,7 @@ def test_a_port_that_is_taken_is_told_with_what_to_do(passed: socket.socket) -> 
         open_listener("127.0.0.1", port, {})
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "no..name", "long" * 20])
 def test_an_address_of_another_machine_is_told(host: str) -> None:
     with pytest.raises(CannotListen, match=f"cannot listen on {host}:0: this machine has no such address"):
         open_listener(host, 0, {})

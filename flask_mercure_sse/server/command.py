@@ -51,8 +51,8 @@ def run(told: Told) -> None:
     :raises CannotListen: the address cannot be had.
     """
     options = told.options
-    start_logging(format=options.log_format, level="debug" if options.debug else options.log_level)
     files = raise_limit()
+    start_logging(format=options.log_format, level="debug" if options.debug else options.log_level)
     listener = open_listener(options.host, options.port, os.environ)
     admin = None
     if options.admin_port is not None:

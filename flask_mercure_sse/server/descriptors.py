@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 
+from ..protocol.errors import ConfigurationError
+
 try:
     import resource
 except ImportError:  # not every system has such limits
@@ -15,14 +17,23 @@ logger: logging.Logger = logging.getLogger(__name__)
 RESERVE = 100
 """Open files that are kept for all that is no connection: logs, key sets, storage, the admin port."""
 
+OWN = 24
+"""Open files that the hub needs for itself, whatever the limit."""
+
+FEWEST = 64
+"""Open files below which there is no use in a hub."""
+
 LOWER = (65536, 10240)
 """What is tried where the most is refused: some systems have a second, lower limit."""
+
+_RAISE_IT = "raise LimitNOFILE= of the systemd unit, or ulimit -n"
 
 
 def raise_limit() -> int | None:
     """Raise the number of open files to the most that this process may have.
 
     :returns: what it may have now, None where the system has no such limit.
+    :raises ConfigurationError: it is too low for a hub.
     """
     if resource is None:
         return None
@@ -32,7 +43,13 @@ def raise_limit() -> int | None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             break
     soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return None if soft == resource.RLIM_INFINITY else soft
+    if soft == resource.RLIM_INFINITY:
+        return None
+    if soft < FEWEST:
+        raise ConfigurationError(
+            f"the system allows {soft} open files, and a hub needs {FEWEST}: {_RAISE_IT}"
+        )
+    return soft
 
 
 def connections_for(files: int | None, wanted: int) -> int:
@@ -44,11 +61,10 @@ def connections_for(files: int | None, wanted: int) -> int:
     """
     if files is None:
         return wanted
-    possible = max(1, files - min(RESERVE, files // 4))
+    possible = files - min(RESERVE, max(OWN, files // 4))
     if wanted > possible:
         logger.warning(
-            "The system allows %d open files, so %d connections and not %d: raise LimitNOFILE= of the "
-            "systemd unit, or ulimit -n",
-            *(files, possible, wanted),
+            "The system allows %d open files, so %d connections and not %d: %s",
+            *(files, possible, wanted, _RAISE_IT),
         )
     return min(wanted, possible) if wanted else possible

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import resource
+import socket
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 
-from flask_mercure_sse.server.descriptors import RESERVE, connections_for, raise_limit
-from tests.server.processes import Stream, free_port, serving
+from flask_mercure_sse.server.descriptors import FEWEST, OWN, RESERVE, connections_for, raise_limit
+from tests.server.processes import ROOT, Server, Stream, free_port, serving
 
 HUB = "/.well-known/mercure"
 
@@ -21,6 +22,14 @@ from flask_mercure_sse.server.descriptors import raise_limit
 resource.setrlimit(resource.RLIMIT_NOFILE, (100, 300))
 print(raise_limit(), *resource.getrlimit(resource.RLIMIT_NOFILE))
 """
+
+AS_HUB = """
+import os, resource, sys
+limit = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+os.execv(sys.executable, [sys.executable, "-m", "flask_mercure_sse.server", *sys.argv[2:]])
+"""
+"""Starts the hub with a limit of open files."""
 
 
 def test_the_limit_is_raised_to_the_most_that_is_allowed() -> None:
@@ -42,9 +51,43 @@ def test_a_limit_that_the_system_refuses_is_tried_lower(monkeypatch: pytest.Monk
     assert limits == [10240, resource.RLIM_INFINITY]
 
 
+def test_a_limit_that_is_too_low_for_a_hub_is_told() -> None:
+    command = [sys.executable, "-c", AS_HUB, "10", "--port", "0", "--admin-port", "0"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "Error: the system allows 10 open files, and a hub needs 64: raise LimitNOFILE= of the systemd unit, "
+        "or ulimit -n\n"
+    )
+
+
+def test_a_hub_with_the_fewest_open_files_takes_the_connections_that_it_promises() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", AS_HUB, str(FEWEST), "--port", "0", "--admin-port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    server = Server(process, "")
+    try:
+        address = ("127.0.0.1", int(server.told("Hub: http://127.0.0.1:").partition("/")[0]))
+        promised = int(server.told("Connections: up to ").split()[0])
+        request = f"OPTIONS {HUB} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+        with ExitStack() as stack:
+            for _ in range(promised):
+                client = stack.enter_context(socket.create_connection(address, 10))
+                client.sendall(request)
+                assert client.recv(1000).startswith(b"HTTP/1.1 204 ")
+    finally:
+        server.stop()
+    assert "New connections are refused" not in server.log
+
+
 def test_connections_are_as_many_as_there_may_be_files_less_a_reserve() -> None:
     assert connections_for(20_000, 0) == 20_000 - RESERVE
     assert connections_for(100, 0) == 75
+    assert connections_for(FEWEST, 0) == FEWEST - OWN
 
 
 def test_a_lower_number_is_taken_as_it_is() -> None:

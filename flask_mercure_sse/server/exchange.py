@@ -40,14 +40,16 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """A response with a body of known length.
+    """A response with a body of known length, or the head of one with a stream.
 
     :param headers: neither the length nor what concerns the connection alone.
+    :param has_length: False for the head of a stream, whose length nobody knows.
     """
 
     status: int
     body: bytes = b""
     headers: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    has_length: bool = True
 
 
 def header_text(value: str) -> str:

@@ -172,7 +172,7 @@ class Front:
     ) -> Response | Opening:
         answer = answers[request.method]
         if answer == self._subscribe and request.method not in version.subscribe_methods:
-            raise MethodNotAllowed(request.method, answers)
+            raise MethodNotAllowed(request.method, [method for method in answers if method != request.method])
         return answer(request, version)
 
     def _subscribe(self, request: Request, version: ProtocolVersion) -> Response | Opening:
@@ -188,7 +188,7 @@ class Front:
                 opening.place = self._admission.open_stream(*_who(request), token)
             return opening
         cursor = None if wanted.last_event_id is None else self.hub.cursor(wanted.last_event_id)
-        return Response(200, headers=opening.headers_for(cursor))
+        return Response(200, headers=opening.headers_for(cursor), has_length=False)
 
     def _publish(self, request: Request, version: ProtocolVersion) -> Response:
         assert self._publishers is not None

@@ -220,7 +220,7 @@ def write_response(response: Response, *, keeps_alive: bool, with_body: bool = T
     :param with_body: False for the answer to ``HEAD``, which has the head alone.
     """
     head = _head(response.status, response.headers)
-    has_body = response.status not in (204, 304)
+    has_body = response.has_length and response.status not in (204, 304)
     length = b"Content-Length: %d\r\n" % len(response.body) if has_body else b""
     end = b"\r\n" if keeps_alive else _CLOSE
     return b"".join((head, length, end, response.body if with_body and has_body else b""))

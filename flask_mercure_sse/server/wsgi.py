@@ -60,7 +60,9 @@ class HubFront:
 
 def to_wsgi(response: Response) -> WsgiResponse:
     """Return a response for a WSGI server."""
-    return WsgiResponse(response.body, response.status, response.headers)
+    # The length of an iterator is not told.
+    body = response.body if response.has_length else iter(())
+    return WsgiResponse(body, response.status, response.headers)
 
 
 def request_of(environ: dict[str, Any], max_body: int) -> Request:

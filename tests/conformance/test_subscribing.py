@@ -161,6 +161,13 @@ def test_head_shows_the_head_of_a_stream_and_ends(hub: Hub, topic: str) -> None:
 
 
 @pytest.mark.choice("the specification does not name it")
+def test_head_tells_no_length_of_a_stream(hub: Hub, topic: str) -> None:
+    """`RFC 9110, Content-Length`."""
+    answer = hub.request("HEAD", f"{hub.path}?{encoded(hub.exactly(topic))}")
+    assert "Content-Length" not in answer.headers
+
+
+@pytest.mark.choice("the specification does not name it")
 def test_head_refuses_what_get_refuses(hub: Hub) -> None:
     """`RFC 9110, HEAD`."""
     assert hub.request("HEAD").status == 400

@@ -168,6 +168,12 @@ def test_a_hub_of_0_x_knows_no_query() -> None:
     assert client.open(f"{HUB}?topic=/a", method="QUERY", json={}).status_code == 405
 
 
+def test_a_hub_of_both_takes_a_query_of_1_0_alone_and_says_so() -> None:
+    client = make("both").test_client()
+    refused = client.open(f"{HUB}?topic=/a", method="QUERY")
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD, POST")
+
+
 @pytest.mark.parametrize("protocol", ["0.x", "1.0", "both"])
 def test_other_methods_are_refused_with_those_that_are_not(protocol: str) -> None:
     client = make(protocol).test_client()

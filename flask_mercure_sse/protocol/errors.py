@@ -81,6 +81,10 @@ class InvalidRequest(Refusal):
     """The request breaks a rule of the protocol; its sender may read which."""
 
 
+class TooManySelectors(InvalidRequest):
+    """A subscriber asks for more than one may have."""
+
+
 class InvalidCredentials(Refusal):
     """The token is presented in a way that no rule allows, whatever it says."""
 

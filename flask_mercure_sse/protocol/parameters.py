@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .errors import InvalidRequest
+from .errors import InvalidRequest, TooManySelectors
 from .forms import Fields
 from .limits import MAX_SELECTOR_LENGTH
 from .selectors import Selector
@@ -17,13 +17,14 @@ def distinct_texts(parameters: Fields, name: str, limit: int) -> Fields:
     :param parameters: those that hold selectors.
     :param name: what they are called, for the refusal.
     :param limit: how many a subscriber may have.
-    :raises InvalidRequest: there is none, there are too many, or one is too long or not clean text.
+    :raises InvalidRequest: there is none, or one is too long or not clean text.
+    :raises TooManySelectors: there are more than the limit.
     """
     texts = list(dict.fromkeys(parameters))
     if not texts:
         raise InvalidRequest(f'the parameter "{name}" is missing')
     if len(texts) > limit:
-        raise InvalidRequest(f'more than {limit} parameters "{name}"')
+        raise TooManySelectors(f'more than {limit} parameters "{name}"')
     for parameter, text in texts:
         if len(text) > MAX_SELECTOR_LENGTH or (problem := text_problem(text)) is None:
             problem = size_problem(text, MAX_SELECTOR_LENGTH)

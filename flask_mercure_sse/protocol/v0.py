@@ -17,6 +17,7 @@ from .errors import (
     InvalidUpdate,
     NotFound,
     Refusal,
+    TooManySelectors,
     Unauthorized,
 )
 from .forms import Fields, first
@@ -89,7 +90,7 @@ class Mercure0:
         selectors = tuple(template_selector(text) for _name, text in texts)
         templates = [selector.pattern for selector in selectors if isinstance(selector.pattern, UriTemplate)]
         if len(templates) > MAX_PATTERNS:
-            raise InvalidRequest(f'more than {MAX_PATTERNS} parameters "topic" are URI templates')
+            raise TooManySelectors(f'more than {MAX_PATTERNS} parameters "topic" are URI templates')
         if any(template.expressions > MAX_EXPRESSIONS for template in templates):
             raise InvalidRequest(f'a parameter "topic" has more than {MAX_EXPRESSIONS} expressions')
         if any(template.size > MAX_TEMPLATE_SIZE for template in templates):

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 from .admission import RETRY_AFTER
+from .counters import Counters
 from .system import Socket, close
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Acceptor:
     :param take: gets each new socket, not blocking, and the address of its peer; an
         :class:`OSError` means that the system has no room for it now.
     :param silent_time: see :class:`~.http_limits.HttpLimits`.
+    :param counters: where it counts those whom it sends away.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class Acceptor:
         epoll: Any,
         take: Callable[[socket.socket, str], None],
         silent_time: float,
+        counters: Counters | None = None,
     ) -> None:
         self._socket = _listening(listener)
         _prepare(self._socket, silent_time)
         self._socket.setblocking(False)
         self._epoll = epoll
         self._take = take
+        self._counters = counters or Counters()
         self._is_on = False
         self._is_exhausted = False
         self._silent_until = 0.0
@@ -148,6 +152,7 @@ class Acceptor:
             return False
         finally:
             self._keep_a_spare()
+        self._counters.refusals[503, "descriptors"] += 1
         return True
 
     def _keep_a_spare(self) -> None:

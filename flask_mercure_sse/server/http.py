@@ -64,7 +64,7 @@ class HttpServer:
         self._connections: dict[int, Connection] = {}
         self._told: deque[tuple[int, int]] = deque()
         """Descriptors, with what the epoll told of each, that had no turn yet."""
-        self._acceptor = Acceptor(listener, self.epoll, self._take, self.limits.silent_time)
+        self._acceptor = Acceptor(listener, self.epoll, self._take, self.limits.silent_time, self.counters)
 
     def __len__(self) -> int:
         return len(self._connections)

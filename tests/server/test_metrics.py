@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+import requests
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
@@ -143,6 +144,12 @@ def test_a_limit_that_is_reached_is_counted_by_its_name(watched: Watched) -> Non
         ]
     assert [stream.status for stream in opened] == [200, 200, 429]
     assert value(watched, "mercure_refusals_total", status="429", reason="connections_per_token") == 1
+
+
+def test_a_subscriber_with_too_many_selectors_is_counted_as_such(watched: Watched) -> None:
+    query = "&".join(f"topic={number}" for number in range(1001))
+    assert requests.get(f"{watched.url}?{query}", timeout=10).status_code == 400
+    assert value(watched, "mercure_refusals_total", status="400", reason="too_many_selectors") == 1
 
 
 def test_bytes_wait_for_a_subscriber_that_does_not_read_until_it_is_sent_home(watched: Watched) -> None:

@@ -19,7 +19,14 @@ from .logs import start_logging
 from .running import Stopping
 from .settings import Settings
 from .sources import Source, Told, of_command_line, of_environment, resolve
-from .start_lines import admin_lines, connection_lines, is_output_kept, publisher_lines, subscriber_lines
+from .start_lines import (
+    address_lines,
+    admin_lines,
+    connection_lines,
+    is_output_kept,
+    publisher_lines,
+    subscriber_lines,
+)
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -61,6 +68,7 @@ def run(told: Told) -> None:
     is_terminal = sys.stdout.isatty()
     lines = [
         f"Hub: {settings.identity.url}",
+        *address_lines(listener, settings.identity.url),
         *admin_lines(admin),
         *connection_lines(settings.admission.limits.total, files),
         *publisher_lines(

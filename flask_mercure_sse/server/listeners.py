@@ -38,6 +38,13 @@ class Listener:
     port: int | None
     is_loopback: bool
 
+    @property
+    def address(self) -> str:
+        """Where it listens, as people write it."""
+        if self.port is None:
+            return self.host.replace("\0", "@")  # a name that is no file begins with it
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 def open_listener(
     host: str, port: int, environment: MutableMapping[str, str], *, first_passed: int = FIRST_PASSED

@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 from ..protocol.keys import Key, sign
 from ..protocol.version import ProtocolVersion
+from .listeners import Listener
 from .own_keys import OwnKey
 
 
@@ -44,6 +46,15 @@ def subscriber_lines(key: OwnKey) -> Iterator[str]:
     if key.is_made_up:
         assert isinstance(key.given, str)
         yield f"Subscriber secret, made up for this run: {key.given}"
+
+
+def address_lines(listener: Listener, url: str) -> Iterator[str]:
+    """Yield where the hub listens, nothing where its URL says so.
+
+    :param url: the hub's URL.
+    """
+    if urlsplit(url).netloc != listener.address:
+        yield f"Listening on: {listener.address}"
 
 
 def admin_lines(listener: socket.socket | None) -> Iterator[str]:

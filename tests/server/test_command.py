@@ -228,6 +228,16 @@ def test_secrets_are_printed_to_stdout_and_never_to_the_log() -> None:
 # Options
 
 
+def test_the_address_is_told_where_the_url_is_that_of_a_proxy() -> None:
+    url = f"https://hub.example.com{HUB}"
+    with hub("--public-url", url) as server:
+        assert server.told("Hub: ") == url
+        assert server.told("Listening on: ") == server.url.removeprefix("http://")
+    with hub() as server:
+        assert server.told("Hub: ") == server.url + HUB
+    assert "Listening on" not in server.log
+
+
 def test_a_file_says_what_the_command_line_does_not(tmp_path: Path) -> None:
     path = tmp_path / "hub.toml"
     path.write_text(f'publisher-secret = "{PUBLISHER}"\nmax-body-size = 100\nport = 1\n')

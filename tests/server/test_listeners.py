@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from flask_mercure_sse import ConfigurationError
-from flask_mercure_sse.server.listeners import CannotListen, open_listener
+from flask_mercure_sse.server.listeners import CannotListen, Listener, open_listener
 from tests.server.processes import ROOT, Server
 
 HUB = "/.well-known/mercure"
@@ -83,6 +83,21 @@ def test_a_port_that_is_taken_is_told_with_what_to_do(passed: socket.socket) -> 
 def test_an_address_of_another_machine_is_told(host: str) -> None:
     with pytest.raises(CannotListen, match=f"cannot listen on {host}:0: this machine has no such address"):
         open_listener(host, 0, {})
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "address"),
+    [
+        ("127.0.0.1", 5500, "127.0.0.1:5500"),
+        ("::1", 5500, "[::1]:5500"),
+        ("/run/mercure.sock", None, "/run/mercure.sock"),
+        ("\0mercure", None, "@mercure"),
+    ],
+)
+def test_an_address_is_written_as_people_write_it(
+    passed: socket.socket, host: str, port: int | None, address: str
+) -> None:
+    assert Listener(passed, host, port, is_loopback=True).address == address
 
 
 def test_a_socket_that_is_passed_is_taken_whatever_the_address_says(passed: socket.socket) -> None:

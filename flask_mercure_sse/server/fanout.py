@@ -10,6 +10,7 @@ For one thread: the loop's.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import random
@@ -31,6 +32,8 @@ from .outbox import MAX_JOINED, Connection, Outbox
 from .schedule import TICK, Schedule
 from .stream import MAX_BACKLOG
 from .system import close, new_epoll
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 JOIN_TIME = 0.001
 """Seconds for which updates are joined at most, even if the loop has no turn."""
@@ -378,6 +381,7 @@ class FanOut:
         self._schedule.remove(connection)
         close(connection.fd)
         self._counters.endings[reason] += 1
+        logger.debug("Stream %s ended: %s", connection.subscriber.id, reason)
         self._admission.close_stream(connection.place)
         self._hub.unsubscribe(connection.subscriber)
 

@@ -213,6 +213,7 @@ class Front:
             self._counters.failed_updates += 1
             raise
         self._counters.updates += 1
+        logger.debug("Update %r published to %s", event_id, update.topics)
         return event_id
 
     def _may_use_cookie(self, request: Request) -> bool:

@@ -110,6 +110,10 @@ class Standalone:
             self.admission.close_stream(opening.place)
             if joined:
                 self._hub.unsubscribe(joined.subscriber)
+            return
+        if logger.isEnabledFor(logging.DEBUG):
+            names = [selector.text for selector in opening.request.selectors]
+            logger.debug("Stream %s opened for %s", joined.subscriber.id, names)
 
 
 def _request_of(received: HttpRequest) -> Request:

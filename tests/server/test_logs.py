@@ -158,6 +158,21 @@ def test_the_reason_of_a_refusal_is_in_the_log_and_not_in_the_answer() -> None:
     assert reason not in f"{answer.text} {answer.headers}"
 
 
+def test_updates_and_streams_are_in_the_log_where_that_is_asked_for() -> None:
+    port = free_port()
+    with serving(
+        "flask_mercure_sse.server", "--port", str(port), *KEYS, "--debug", port=port, path=HUB
+    ) as server:
+        url = server.url + HUB
+        with closing(Stream(f"{url}?topic=/a")):
+            stream = server.told("Stream ").removesuffix(" opened for ['/a']")
+        assert server.told(f"Stream {stream} ended: ") == "left"
+        token = encode_token({"mercure": {"publish": ["*"]}}, PUBLISHER)
+        headers = {"Authorization": f"Bearer {token}"}
+        requests.post(url, data={"topic": ["/a", "/b"], "id": "7"}, headers=headers, timeout=5)
+        assert server.told("Update ") == "'7' published to ('/a', '/b')"
+
+
 def test_refusals_are_not_logged_at_a_higher_level() -> None:
     port = free_port()
     options = ("--port", str(port), *KEYS, "--log-level", "warning")

@@ -51,7 +51,7 @@ def test_one_selector_and_one_topic_are_enough() -> None:
     """Mercure 0.x, Subscribers."""
     selectors = [template_selector("/books/{id}"), template_selector("/authors/7")]
     assert any_matches(selectors, ["/movies/1", "/authors/7"])
-    assert any_matches(iter(selectors), iter(["/movies/1", "/authors/7"]))
+    assert any_matches(selectors, iter(["/movies/1", "/authors/7"]))
     assert not any_matches(selectors, ["/movies/1", "/authors/8"])
     assert not any_matches(selectors, [])
     assert not any_matches([], ["/books/1"])

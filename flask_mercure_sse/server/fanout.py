@@ -164,7 +164,7 @@ class FanOut:
     def _outbox_of(self, group: Group) -> Outbox:
         outbox = self._outboxes.get(group)
         if outbox is None:
-            outbox = self._outboxes[group] = Outbox(self, time.monotonic())
+            outbox = self._outboxes[group] = Outbox(self, self._tick)
             group.deliver_to_all = outbox.put
         return outbox
 
@@ -199,7 +199,7 @@ class FanOut:
         now = time.monotonic()
         for outbox in dirty:
             frames, outbox.frames, outbox.size = outbox.frames, [], 0
-            outbox.last_write = now
+            outbox.last_tick = self._tick
             if frames:
                 self._write_to_all(outbox, b"".join([frame.encoded for frame in frames]))
         self._flushed_at = time.monotonic()
@@ -320,13 +320,11 @@ class FanOut:
         if not self._keepalive_interval:
             return
         half = max(1, int(self._keepalive_interval / 2 / TICK))  # in ticks
-        now = time.monotonic()
         for fd in range(self._tick % half, self._highest + 1, half):
             connection = self._connections.get(fd)
             if connection is None or connection.backlog is not None:
                 continue
-            halves = int((now - connection.outbox.last_write + TICK) / (half * TICK))
-            if halves % 2:
+            if (self._tick - connection.outbox.last_tick) // half % 2:
                 self._write(connection, COMMENT)
 
     def _end_all(self, due: list[Connection]) -> None:

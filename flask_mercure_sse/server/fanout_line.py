@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 from gevent import socket
 
@@ -33,7 +32,7 @@ class FanOutLine:
         os.set_blocking(self._writer, False)
         request = SubscribeRequest(hub.versions.newest, ())
         nobody = Subscriber(Group(("", (), ()), request, ()), ANONYMOUS, None, "")
-        self._outbox = Outbox(fanout, time.monotonic())
+        self._outbox = Outbox(fanout, 0)
         self._outbox.connections[self._writer] = Connection(self._writer, nobody, self._outbox, ANY_PLACE)
 
     def deliver(self, frame: Frame) -> None:

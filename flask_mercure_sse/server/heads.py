@@ -104,6 +104,17 @@ def parse_head(head: bytes) -> Head:
     )
 
 
+def check_beginning(data: bytes) -> None:
+    """Check a part of a head, as far as it can be judged.
+
+    :raises Refused: it can never be one: a greeting of TLS, or lines that end in another way.
+    """
+    if data[:1].strip(_METHOD_CHARACTERS):
+        raise Refused(400, "no method")
+    if data.count(b"\n") != data.count(b"\r\n"):
+        raise Refused(400, "a bare line break in the head")
+
+
 class HeadReader:
     """Reads heads, and remembers those that it has read: a publisher sends the same again and again.
 

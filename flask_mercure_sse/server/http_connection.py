@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from .admission import Admission
 from .bodies import Body, ChunkedBody, SizedBody
 from .exchange import Response
-from .heads import Head, HeadReader, Refused, write_response
+from .heads import Head, HeadReader, Refused, check_beginning, write_response
 from .http_limits import HttpLimits
 from .system import Socket, close
 from .workers import Workers
@@ -294,6 +294,7 @@ class Connection:
         if end > limits.head_size or (end < 4 and len(self.buffer) > limits.head_size):
             raise Refused(431, "a head that is too large", "head_size")
         if end < 4:
+            check_beginning(data)
             self.searched = max(0, len(data) - 3)
             return
         self.searched = 0

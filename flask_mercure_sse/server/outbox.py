@@ -60,14 +60,15 @@ class Writer(Protocol):
 class Outbox:
     """What is to be written to all subscribers of one group."""
 
-    __slots__ = ("connections", "frames", "last_write", "size", "writer")
+    __slots__ = ("connections", "frames", "last_tick", "size", "writer")
 
-    def __init__(self, writer: Writer, now: float) -> None:
+    def __init__(self, writer: Writer, tick: int) -> None:
         self.writer: Writer = writer
         self.connections: dict[int, Connection] = {}
         self.frames: list[Frame] = []
         self.size: int = 0
-        self.last_write: float = now
+        self.last_tick: int = tick
+        """The one before the last write."""
 
     def put(self, frame: Frame) -> None:
         """Take a frame for the group; never blocks."""

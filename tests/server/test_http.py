@@ -123,6 +123,8 @@ def test_client_that_asks_is_told_to_go_on(exchange: Exchange) -> None:
         (chunked(b"x" * 60, b"y" * 60), b"413"),
         (head("X: " + "y" * 2000), b"431"),
         (b"GET / HTTP/1.1\r\nHost: hu", b"408"),
+        (b"GET / HTTP/1.1\nHost: hub\n\n", b"400"),
+        (b"\x16\x03\x01\x02\x00\x01", b"400"),
         (head("Content-Length: 9", start="POST / HTTP/1.1") + b"x", b"408"),
         (head("Transfer-Encoding: chunked", start="POST / HTTP/1.1") + b"zz\r\n", b"400"),
         (head("Transfer-Encoding: chunked", start="POST / HTTP/1.1") + b"1\r\nab\r\n", b"400"),

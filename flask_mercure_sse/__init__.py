@@ -7,6 +7,7 @@ from .encryption import Encryption
 from .extension import MercureSSE, mercure_publish, publish_signal
 from .integrations.binding import Binding
 from .integrations.changes import Change, model_changed
+from .integrations.failures import publish_failed
 from .protocol.errors import (
     BindingError,
     ConfigurationError,
@@ -37,5 +38,6 @@ __all__ = [
     "match_urlpattern",
     "mercure_publish",
     "model_changed",
+    "publish_failed",
     "publish_signal",
 ]

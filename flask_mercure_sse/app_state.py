@@ -18,6 +18,7 @@ from .config import MercureConfig, checked_token
 from .hub.authority import Authority
 from .hub.hub import Hub
 from .integrations.binding import Outlet
+from .integrations.settings import EventSettings
 from .protocol.errors import ConfigurationError
 from .protocol.hub_url import checked_hub_url
 from .protocol.keys import sign
@@ -92,9 +93,15 @@ class AppState:
         return list(dict.fromkeys(name for version in self.versions for name in version.cookie_names))
 
     @property
-    def type_is_topic(self) -> bool:
-        """Whether an update without a type is named after its topic."""
-        return self.config.type_is_topic
+    def settings(self) -> EventSettings:
+        """What the app's bindings have in common."""
+        app = self.app()
+        return EventSettings(
+            type_is_topic=self.config.type_is_topic,
+            model_private=self.config.model_private,
+            bulk_max=self.config.bulk_max,
+            strict=app is not None and (app.debug or app.testing),
+        )
 
     def encode(self, data: object) -> str:
         """Return data as JSON, by the app's JSON provider."""
@@ -198,7 +205,10 @@ class _Elsewhere:
         self._jwt = jwt
         self._publisher = state.http_publisher(hub_url or state.hub_url(public=False), jwt)
         self.encode = state.encode
-        self.type_is_topic: bool = state.type_is_topic
+
+    @property
+    def settings(self) -> EventSettings:
+        return self._state.settings
 
     def publish(self, update: Update, /) -> str:
         return self._publisher.publish(update)

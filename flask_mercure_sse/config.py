@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal
 
+from .integrations.settings import BULK_MAX
 from .protocol.errors import ConfigurationError
 from .protocol.hub_url import EXAMPLE, checked_hub_url
 from .protocol.limits import Limits
@@ -74,6 +75,12 @@ class MercureConfig:
 
     type_is_topic: bool = False
     """Whether an update without a type gets its topic as type, so that one EventSource can follow many."""
+
+    model_private: bool = False
+    """Whether models' updates are private where their binding does not say."""
+
+    bulk_max: int = BULK_MAX
+    """Rows of one bulk statement that are published one by one; above, one refresh tells of them."""
 
     hub_allow_publish: bool = False
     """Whether the embedded hub takes updates over HTTP, too."""
@@ -215,6 +222,8 @@ KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "MERCURE_CORS_ORIGINS": ("cors_origins", readers.origins),
     "MERCURE_PUBLISH_ORIGINS": ("publish_origins", readers.publish_origins),
     "MERCURE_TYPE_IS_TOPIC": ("type_is_topic", readers.flag),
+    "MERCURE_MODEL_PRIVATE": ("model_private", readers.flag),
+    "MERCURE_BULK_MAX": ("bulk_max", readers.count),
     "MERCURE_HUB_ALLOW_PUBLISH": ("hub_allow_publish", readers.flag),
     "MERCURE_HUB_ALLOW_ANONYMOUS": ("hub_allow_anonymous", readers.flag),
     "MERCURE_HUB_SUBSCRIPTIONS": ("hub_subscriptions", readers.flag),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar, cast, overload
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from blinker import ANY, Signal
+from blinker import Namespace, Signal
 from flask import Flask, current_app, has_app_context
 from werkzeug.wrappers import Response
 
@@ -16,16 +16,18 @@ from .app_state import AppState, build_state
 from .cli import mercure_commands
 from .config import MAKE_A_KEY, MercureConfig
 from .embedded import embed
-from .integrations.binding import Binding, Outlet
-from .integrations.changes import model_changed
+from .events import Events, shared_bindings
+from .integrations.binding import Bound
 from .integrations.content import compose, published, text_of, topic_of, topics_of
 from .integrations.signals import publish_signal as bind_signal
+from .integrations.tracking import deferral
 from .protocol.errors import ConfigurationError, NotFound, SubscriptionsError
 from .protocol.keys import KEY_LENGTH
 from .protocol.selectors import EVERYTHING
 from .protocol.text import text_problem
 from .protocol.v1 import EVENT_TYPE
 from .publishers.http import fetch_subscriptions
+from .request_scope import tell_transaction
 from .server.links import link
 from .urls import subscribe_url
 
@@ -34,10 +36,9 @@ EXTENSION = "mercure_sse"
 ResponseT = TypeVar("ResponseT", bound=Response)
 PayloadGetter = Callable[[list[str]], Any]
 PayloadGetterT = TypeVar("PayloadGetterT", bound=PayloadGetter)
-ModelT = TypeVar("ModelT", bound=type)
 
 
-class MercureSSE:
+class MercureSSE(Events):
     """Server push for a Flask app.
 
     Give it the app, or call :meth:`init_app` for one app or several. Each option is the default of the
@@ -79,9 +80,9 @@ class MercureSSE:
         type_is_topic: bool = False,
         hub: bool | None = None,
     ) -> None:
+        super().__init__()
         self._options = _given(locals())
         self._states: WeakKeyDictionary[Flask, AppState] = WeakKeyDictionary()
-        self._bindings: list[Binding] = []
         self._payload_getter: PayloadGetter | None = None
         if app is not None:
             self.init_app(app)
@@ -122,6 +123,7 @@ class MercureSSE:
             )
         if state.hub is not None:
             embed(app, state.hub_front())
+        tell_transaction(app)
         app.cli.add_command(mercure_commands)
         for name, function in self._template_globals().items():
             app.add_template_global(function, name)
@@ -140,8 +142,10 @@ class MercureSSE:
         retry: int | None = None,
         jwt: str | None = None,
         hub_url: str | None = None,
+        *,
+        on_commit: Any = None,
     ) -> str:
-        """Publish an update now and return its id.
+        """Publish an update and return its id.
 
         :param topic: a topic, several (the first is the canonical one, the others are alternates), or an
             object, which is topic and data: it has the attribute ``__mercure_sse_topic__``, else its topic
@@ -154,6 +158,8 @@ class MercureSSE:
         :param retry: the reconnection time for browsers, in milliseconds.
         :param jwt: publisher token for this update, on an external hub.
         :param hub_url: another hub for this update.
+        :param on_commit: a session; inside of its transaction the update waits for the commit, as for
+            :meth:`publish_signal`.
         :raises InvalidUpdate: an argument breaks a rule; the text names it.
         :raises PublishError: the external hub did not take the update.
         """
@@ -166,147 +172,12 @@ class MercureSSE:
             id=id,
             type=type,
             retry=retry,
-            type_is_topic=state.type_is_topic,
+            type_is_topic=state.settings.type_is_topic,
         )
-        return state.elsewhere(hub_url, jwt).publish(update)
-
-    def publish_signal(
-        self,
-        signal: Signal,
-        topic: Any = None,
-        data: Any = None,
-        signal_name_as_type: bool = False,
-        signal_kwargs_as_data: bool = False,
-        marshaler: Callable[[Any], Any] | None = None,
-        callback: Callable[[dict[str, Any]], Any] | None = None,
-        *,
-        private: Any = False,
-        type: Any = None,
-        id: Any = None,
-        retry: Any = None,
-        when: Any = None,
-        sender: Any = ANY,
-        jwt: str | None = None,
-        hub_url: str | None = None,
-    ) -> Binding:
-        """Bind a signal to topics: each send becomes an update. Return the binding.
-
-        Topic, data, private, type, id, retry and when are each a value, a template (``/orders/{order.id}``,
-        filled from the signal's arguments and the sender's attributes) or a callable in the shape of a
-        blinker receiver: it gets the sender, then by name whatever its signature asks for of the signal's
-        arguments. The binding is a decorator for the callable that makes the data, too.
-
-        Nothing that goes wrong reaches the signal's sender; it is logged.
-
-        :param signal: the signal.
-        :param topic: one topic or a list of them, the signal's name by default; None from a callable means
-            no update.
-        :param data: what the update carries; a list of names picks those arguments. The topic by default, so
-            nothing of the signal's arguments leaves the app unless it is named.
-        :param signal_name_as_type: whether the type is the signal's name.
-        :param signal_kwargs_as_data: whether the data is all of the signal's arguments.
-        :param marshaler: turns the data into what the update carries.
-        :param callback: gets the options of one publication as a dictionary, may change them, and may return
-            False for no update.
-        :param private: whether the update is private. An error in a callable counts as private.
-        :param when: whether there is an update.
-        :param sender: only this sender's sends.
-        :param jwt: publisher token for these updates, on an external hub.
-        :param hub_url: another hub for these updates.
-        :raises BindingError: an argument cannot work.
-        """
-        binding = bind_signal(
-            lambda: self.outlet(hub_url, jwt),
-            signal,
-            topic,
-            data,
-            signal_name_as_type,
-            signal_kwargs_as_data,
-            marshaler,
-            callback,
-            private=private,
-            type=type,
-            id=id,
-            retry=retry,
-            when=when,
-            sender=sender,
-        )
-        self._keep(binding)
-        return binding
-
-    def _keep(self, binding: Binding) -> None:
-        self._bindings = [*self.bindings, binding]
-
-    @overload
-    def model_topic(self, topic: ModelT, /) -> ModelT: ...
-
-    @overload
-    def model_topic(
-        self,
-        topic: Any = None,
-        data: Any = None,
-        events: Iterable[str] = ...,
-        private: Any = False,
-        type: Any = None,
-        when: Any = None,
-    ) -> Callable[[ModelT], ModelT]: ...
-
-    def model_topic(
-        self,
-        topic: Any = None,
-        data: Any = None,
-        events: Iterable[str] = ("insert", "update", "delete"),
-        private: Any = False,
-        type: Any = None,
-        when: Any = None,
-    ) -> Any:
-        """Publish a model's changes, each when its transaction has committed.
-
-        A class decorator, bare or with arguments, above or below the mapping. One update per row and
-        transaction; nothing after a rollback. By default it goes to ``/{table}/{primary key}`` and
-        ``/{table}`` and carries the identity alone: ``{"event": "update", "model": "Todo", "id": 42}``.
-
-        Arguments as for :meth:`publish_signal`, with the row's object in the sender's place; callables get
-        the :class:`~flask_mercure_sse.integrations.changes.Change` where they ask for ``change``.
-
-        :param topic: one topic or a list of them.
-        :param data: what goes under the update's key ``data``; a list of names picks those attributes.
-        :param events: which of ``insert``, ``update`` and ``delete``.
-        :raises BindingError: an argument cannot work.
-        :raises ConfigurationError: SQLAlchemy is not installed.
-        """
-        if isinstance(topic, _TYPE):
-            return self.model_topic()(topic)
-
-        def bind(model: ModelT) -> ModelT:
-            binding = bind_signal(
-                self._state,
-                model_changed,
-                topic,
-                data,
-                events=events,
-                private=private,
-                type=type,
-                when=when,
-                sender=model,
-            )
-            self._keep(binding)
-            return model
-
-        return bind
-
-    @property
-    def bindings(self) -> tuple[Binding, ...]:
-        """The bindings that are connected."""
-        return tuple(binding for binding in self._bindings if binding.connected)
-
-    def outlet(self, hub_url: str | None = None, jwt: str | None = None) -> Outlet:
-        """Return what the bindings of the current app publish through.
-
-        :param hub_url: another hub than the app's.
-        :param jwt: another publisher token than the app's.
-        """
-        return self._state().elsewhere(hub_url, jwt)
+        outlet = state.elsewhere(hub_url, jwt)
+        if on_commit is not None and deferral(on_commit)((None, outlet, update)):
+            return update.id
+        return outlet.publish(update)
 
     # URLs, tokens and cookies
 
@@ -552,12 +423,11 @@ class MercureSSE:
         return states[0]
 
 
-_TYPE = type  # several methods have an argument of that name
-
-
 def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: value for name, value in arguments.items() if value is not None and name not in ("self", "app")
+        name: value
+        for name, value in arguments.items()
+        if value is not None and name not in ("self", "app", "__class__")
     }
 
 
@@ -583,7 +453,7 @@ def mercure_publish(topic: Any, data: Any = None, **options: Any) -> str:
 
 
 def publish_signal(
-    signal: Signal,
+    signal: Signal | Namespace,
     topic: Any = None,
     data: Any = None,
     signal_name_as_type: bool = False,
@@ -594,7 +464,7 @@ def publish_signal(
     jwt: str | None = None,
     hub_url: str | None = None,
     **options: Any,
-) -> Binding:
+) -> Bound:
     """Bind a signal to topics on the hub of whichever app is current when it is sent.
 
     Arguments as for :meth:`MercureSSE.publish_signal`; no app is needed yet.
@@ -608,5 +478,6 @@ def publish_signal(
         signal_kwargs_as_data,
         marshaler,
         callback,
+        on_bind=shared_bindings.append,
         **options,
     )

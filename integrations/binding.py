@@ -3,7 +3,8 @@
 Rules of this room:
 
 1. Nothing is kept from one send to the next: a send builds its own options.
-2. Nothing reaches the sender: whatever goes wrong in here ends in the log.
+2. Nothing reaches the sender: whatever goes wrong in here ends in the log and in ``publish_failed``. Tests
+   and debugging are told at once.
 3. When in doubt an update is private: an error while that is decided counts as private.
 4. Inside :func:`holding` updates are built and not published; a transaction publishes them when it commits.
 """
@@ -11,30 +12,38 @@ Rules of this room:
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from blinker import ANY, Signal
 
-from flask_mercure_sse.protocol.errors import BindingError, InvalidUpdate
+from flask_mercure_sse.protocol.errors import BindingError, InvalidUpdate, PublishError
 from flask_mercure_sse.protocol.update import Update
 
+from .async_signals import accept_async
 from .content import compose, plain_json, sender_options, text_of, topics_of
+from .failures import report
+from .muting import is_muted, muted_now
 from .options import Arguments, Constant, Option, adapt, call_or_value, data_option, option, topic_option
+from .settings import DEFAULTS, EventSettings
+from .tracking import deferral
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
+B = TypeVar("B", bound="Bound")
 
 
 class Outlet(Protocol):
     """What a binding needs of its surroundings."""
 
     @property
-    def type_is_topic(self) -> bool:
-        """Whether an update without a type is named after its topic."""
+    def settings(self) -> EventSettings:
+        """What the bindings that publish through it have in common."""
         ...
 
     def encode(self, data: object, /) -> str:
@@ -55,7 +64,7 @@ class PlainOutlet:
 
     :param publish: takes an update.
     :param encode: returns data as JSON.
-    :param type_is_topic: whether an update without a type is named after its topic.
+    :param settings: what the bindings have in common.
     """
 
     def __init__(
@@ -63,11 +72,11 @@ class PlainOutlet:
         publish: Callable[[Update], object],
         *,
         encode: Callable[[object], str] = plain_json,
-        type_is_topic: bool = False,
+        settings: EventSettings = DEFAULTS,
     ) -> None:
         self.publish = publish
         self.encode = encode
-        self.type_is_topic = type_is_topic
+        self.settings = settings
 
     def elsewhere(self, hub_url: str | None, jwt: str | None, /) -> Outlet:
         if hub_url is not None or jwt is not None:
@@ -75,8 +84,8 @@ class PlainOutlet:
         return self
 
 
-Held = tuple[Outlet, Update]
-"""An update that waits for its transaction, and what it will be published through."""
+Held = tuple[object, Outlet, Update]
+"""An update that waits for a transaction: the binding that made it, and what it will be published through."""
 
 
 _held: ContextVar[list[Held] | None] = ContextVar("held", default=None)
@@ -92,14 +101,44 @@ def holding(updates: list[Held]) -> Generator[None, None, None]:
         _held.reset(token)
 
 
-class Binding:
-    """A signal bound to topics; made by ``publish_signal``.
+class Bound(ABC):
+    """What ``publish_signal`` returns: a handle to one binding or several.
 
-    Used as a decorator it takes its data from the decorated function.
+    Used as a decorator it takes the data from the decorated function, in a ``with`` statement it ends with
+    the block.
+    """
+
+    connected: bool = False
+    """Whether it listens."""
+
+    @property
+    @abstractmethod
+    def bindings(self) -> tuple[Binding, ...]:
+        """The bindings, one for each signal."""
+
+    @abstractmethod
+    def disconnect(self) -> None:
+        """Listen no longer; a second time does nothing."""
+
+    @abstractmethod
+    def __call__(self, data: F) -> F:
+        """Take the data from a function: the binding as its decorator."""
+
+    def __enter__(self: B) -> B:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.disconnect()
+
+
+class Binding(Bound):
+    """A signal bound to topics; made by ``publish_signal``.
 
     :param signal: the signal.
     :param outlet: returns, at each send, what to publish through.
-    :param sender: the sender to listen to; any by default.
+    :param sender: the sender to listen to, or a list of them; any by default.
     :raises BindingError: an option cannot work. All are described at ``MercureSSE.publish_signal``.
     """
 
@@ -110,12 +149,14 @@ class Binding:
         *,
         topic: object = None,
         data: object = None,
-        private: object = False,
+        private: object = None,
         type: object = None,
         id: object = None,
         retry: object = None,
         when: object = None,
         sender: object = ANY,
+        on_commit: object = None,
+        name: str | None = None,
         marshaler: Callable[[Any], Any] | None = None,
         callback: Callable[[dict[str, Any]], Any] | None = None,
     ) -> None:
@@ -123,12 +164,16 @@ class Binding:
         _check_choice("when", when, bool)
         self.signal = signal
         self.sender = sender
+        self.name = name
         self._outlet = outlet
+        self.shown = {"topic": topic, "data": data, "private": private}
+        """The options that a list of bindings shows, as they were given."""
         self._topic = self._default_topic() if topic is None else topic_option(topic)
         self._data = data_option(data)
-        self._when = None if when is None else call_or_value(when)
+        self._when = None if when in (None, True) else call_or_value(when)
+        self._private = None if private is None else self._cautious(call_or_value(private))
         others = {
-            "private": self._cautious(call_or_value(private or False)),
+            "private": Constant(False) if self._private is None else self._private,
             "id": option("id", id),
             "type": option("type", type),
             "retry": call_or_value(retry),
@@ -137,66 +182,90 @@ class Binding:
         self._constants = {name: made.value for name, made in others.items() if isinstance(made, Constant)}
         self._computed = {name: made for name, made in others.items() if name not in self._constants}
         _check_constants(self._constants)
+        self._hold = None if on_commit is None else deferral(on_commit)
         self._marshaler = marshaler
         self._callback = callback
-        self.connected: bool = False
 
     def __repr__(self) -> str:
         state = "" if self.connected else " (disconnected)"
-        return f"<{self.__class__.__name__} of {signal_name(self.signal)}{state}>"
+        return f"<{self.__class__.__name__} of {self.source}{state}>"
+
+    @property
+    def bindings(self) -> tuple[Binding, ...]:
+        return (self,)
+
+    @property
+    def source(self) -> str:
+        """The name of what it listens to."""
+        return signal_name(self.signal) or "a signal without a name"
 
     def __call__(self, data: F) -> F:
-        """Take the data from a function: the binding as its decorator."""
         self._data = adapt(data)
+        self.shown["data"] = data
         return data
 
     def connect(self, sender: object = None) -> None:
-        """Listen to the binding's sender, or to one more."""
-        self.signal.connect(self.receive, sender=self.sender if sender is None else sender, weak=False)
+        """Listen to the binding's senders, or to one more."""
+        chosen = self.sender if sender is None else sender
+        accept_async(self.signal)
+        for one in chosen if isinstance(chosen, (list, tuple, set, frozenset)) else [chosen]:  # pyright: ignore[reportUnknownVariableType]
+            self.signal.connect(self.receive, sender=one, weak=False)
         self.connected = True
 
     def disconnect(self) -> None:
-        """Listen no longer; a second time does nothing."""
         self.signal.disconnect(self.receive)
         self.connected = False
 
+    def find_outlet(self) -> Outlet:
+        """Return what to publish through now."""
+        return self._outlet()
+
     def receive(self, sender: Any, /, **arguments: Any) -> None:
         """Take one send of the signal."""
+        if (muted := muted_now()) and is_muted(muted, self, sender if isinstance(sender, type) else None):
+            return
+        outlet: Outlet | None = None
+        update: Update | None = None
         try:
-            built = self.build(self._outlet(), sender, arguments)
-            if built is None:
-                return
-            held = _held.get()
-            if held is None:
-                outlet, update = built
-                outlet.publish(update)
-            else:
-                held.append(built)
-        except Exception:
-            logger.exception("%r could not publish; the sender goes on", self)
+            outlet = self._outlet()
+            for held in self.build(outlet, sender, arguments):
+                update = held[2]
+                self._send(held)
+        except Exception as error:
+            report(logger, f"{self!r} could not publish", error, sender=self, update=update)
+            if outlet is not None and outlet.settings.strict and not isinstance(error, PublishError):
+                raise
 
-    def build(self, outlet: Outlet, sender: Any, arguments: Arguments) -> Held | None:
-        """Return the update of one send and what it goes through, None when it is none."""
-        subject = self._subject(sender, arguments)
-        if self._when and not self._when(subject, arguments):
-            return None
-        topic = self._topic(subject, arguments)
+    def _send(self, held: Held) -> None:
+        """Publish an update, or leave that to the transaction that it belongs to."""
+        collected = _held.get()
+        if collected is not None:
+            collected.append(held)
+        elif self._hold is None or not self._hold(held):
+            _binding, outlet, update = held
+            outlet.publish(update)
+
+    def build(self, outlet: Outlet, sender: Any, arguments: Arguments) -> Iterable[Held]:
+        """Return the updates of one send and what they go through, none where there are none."""
+        if self._when and not self._when(sender, arguments):
+            return ()
+        topic = self._topic(sender, arguments)
         if not topic:
-            return None
-        options: dict[str, Any] = {
-            "topic": topic,
-            "data": self._body(outlet, subject, arguments),
-            **self._constants,
-        }
+            return ()
+        options: dict[str, Any] = {"topic": topic, "data": self._data(sender, arguments), **self._constants}
         for name, computed in self._computed.items():
-            options[name] = computed(subject, arguments)
+            options[name] = computed(sender, arguments)
+        return self._finish(outlet, options, sender)
+
+    def _finish(self, outlet: Outlet, options: dict[str, Any], sender: object) -> Iterable[Held]:
+        """Let the sender and the callback change the options of one update, and make it."""
         own = sender_options(sender)
         if own or self._callback:
             options.update(own)
             if self._callback and self._callback(options) is False:
-                return None
+                return ()
             outlet = outlet.elsewhere(options.get("hub_url"), options.get("jwt"))
-        return outlet, self._compose(outlet, options)
+        return ((self, outlet, self._compose(outlet, options)),)
 
     def _compose(self, outlet: Outlet, options: dict[str, Any]) -> Update:
         topics = topics_of(options["topic"])
@@ -209,7 +278,7 @@ class Binding:
             text_of(data, outlet.encode),
             private=private is None or private,
             id=options.get("id"),
-            type=self._implied_type(topics) if type is None and outlet.type_is_topic else type,
+            type=self._implied_type(topics) if type is None and outlet.settings.type_is_topic else type,
             retry=options.get("retry"),
         )
 
@@ -223,14 +292,6 @@ class Binding:
             raise BindingError("topic: the signal has no name to use instead; give a topic")
         return Constant(name)
 
-    def _subject(self, sender: Any, arguments: Arguments) -> Any:
-        """Return what the callables get first."""
-        return sender
-
-    def _body(self, outlet: Outlet, subject: Any, arguments: Arguments) -> Any:
-        """Return the data of one send."""
-        return self._data(subject, arguments)
-
     def _cautious(self, private: Option) -> Option:
         """Return the option that says private where it cannot be decided."""
         if isinstance(private, Constant):
@@ -240,8 +301,9 @@ class Binding:
             try:
                 decided = private(subject, arguments)
                 return decided is None or bool(decided)
-            except Exception:
-                logger.exception("%r: whether an update is private could not be decided; it is", self)
+            except Exception as error:
+                what = f"{self!r}: whether an update is private could not be decided; it is"
+                report(logger, what, error, sender=self)
                 return True
 
         return decide

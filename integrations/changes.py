@@ -2,32 +2,99 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 from blinker import NamedSignal, Namespace
 
-Event = Literal["insert", "update", "delete"]
+from .muting import NOTHING, Muted
+
+Event = Literal["insert", "update", "delete", "refresh"]
+Reason = Literal["enter", "leave", "touch", "bulk"]
 
 EVENTS: tuple[Event, ...] = ("insert", "update", "delete")
+"""What can happen to a row; ``refresh`` is what happened to a table, row by row unknown."""
+
+UNCHANGED: frozenset[str] = frozenset()
+UNKNOWN: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
 class Change:
     """What a transaction does to one row, all its steps taken together.
 
-    :param event: ``insert``, ``update`` or ``delete``.
+    :param event: ``insert``, ``update`` or ``delete``; ``refresh`` where the rows are not known.
     :param model: the class of the row's object.
-    :param object: the row's object, in its final state.
-    :param identity: the values of the primary key.
-    :param changed: names of the columns' attributes whose values changed; empty for inserts and deletes.
+    :param object: the row's object in its final state; of a bulk delete and of ``refresh`` None.
+    :param identity: the values of the primary key; empty for ``refresh``.
+    :param changed: names of the attributes whose values changed; empty for inserts and deletes.
+    :param old: values from before the transaction, by attribute: of what an update changed, and of all that
+        a deleted row had.
+    :param reason: ``touch`` where only rows below it changed, ``bulk`` where a bulk statement did it.
+    :param transaction: the id that all updates of the transaction carry.
     """
 
-    event: Event
-    model: type[Any]
-    object: Any
-    identity: tuple[Any, ...]
-    changed: frozenset[str] = frozenset()
+    __slots__ = (
+        "by_row",
+        "changed",
+        "doubtful",
+        "event",
+        "identity",
+        "model",
+        "muted",
+        "object",
+        "old",
+        "reason",
+        "remade",
+        "stale",
+        "transaction",
+    )
+
+    def __init__(
+        self,
+        event: Event,
+        model: type[Any],
+        object: Any,
+        identity: tuple[Any, ...],
+        changed: frozenset[str] = UNCHANGED,
+        old: Mapping[str, Any] = UNKNOWN,
+        reason: Reason | None = None,
+        *,
+        transaction: str = "",
+        muted: Muted = NOTHING,
+        stale: bool = False,
+    ) -> None:
+        self.event: Event = event
+        self.model = model
+        self.object = object
+        self.identity = identity
+        self.changed = changed
+        self.old = old
+        self.reason: Reason | None = reason
+        self.transaction = transaction
+        self.muted = muted
+        """What is muted for all of its steps."""
+        self.stale = stale
+        """Whether a statement changed the row past its object, which is to be loaded before it is told."""
+        self.doubtful: bool = False
+        """Whether its steps may add up to nothing."""
+        self.remade: bool = False
+        """Whether the row was deleted and made again: that is an update, whatever its values."""
+        self.by_row: bool = False
+        """Of ``refresh``: whether the rows are told one by one as well, to those who want that."""
+
+    def __repr__(self) -> str:
+        # Without values: it may end in a log.
+        return f"<Change {self.event} {self.model.__name__} {self.identity} {sorted(self.changed)}>"
+
+    @property
+    def previous(self) -> Any:
+        """The row as it was before the transaction, to read only; None for an insert."""
+        if self.event not in ("update", "delete"):
+            return None
+        from .previous import Previous  # its import needs SQLAlchemy, this module's must not
+
+        return Previous(self)
 
 
 model_changed: NamedSignal = Namespace().signal(
@@ -35,3 +102,36 @@ model_changed: NamedSignal = Namespace().signal(
     "Sent for each changed row before its transaction commits, while loading is still allowed. "
     "Sender: the model class. Argument `change`: a Change. What a binding publishes waits for the commit.",
 )
+
+
+def merge(before: Change, after: Change) -> Change | None:
+    """Return what two changes of one row are together, None when they cancel each other."""
+    if before.event == "refresh":
+        return _merged(before, after, "refresh")
+    if after.event == "delete":
+        return None if before.event == "insert" else _merged(before, after, "delete")
+    return _merged(before, after, "insert" if before.event == "insert" else "update")
+
+
+def _merged(before: Change, after: Change, event: Event) -> Change:
+    merged = Change(
+        event,
+        after.model,
+        before.object if after.object is None else after.object,
+        after.identity,
+        UNCHANGED if event != "update" else before.changed | after.changed,
+        UNKNOWN if event == "insert" else {**after.old, **before.old},
+        _reason(before, after),
+        muted=before.muted & after.muted,
+        stale=after.stale or (before.stale and after.event == "update"),
+    )
+    merged.doubtful = before.event == after.event == "update"
+    merged.remade = event == "update" and (before.remade or after.event == "insert")
+    merged.by_row = before.by_row and after.by_row
+    return merged
+
+
+def _reason(before: Change, after: Change) -> Reason | None:
+    if before.reason == after.reason or after.reason == "touch":
+        return before.reason
+    return after.reason if before.reason == "touch" else None

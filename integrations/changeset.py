@@ -6,10 +6,9 @@ from collections.abc import Collection
 from typing import Any
 
 from .binding import Held
-from .changes import Change, Event
-
-Key = tuple[Any, ...]
-"""What tells a row from all others: where its key counts, and the key."""
+from .changes import Change, merge
+from .rows import Key
+from .scope import Scope
 
 
 class ChangeSet:
@@ -18,7 +17,18 @@ class ChangeSet:
     Rows keep their place: the order is that of first changes.
     """
 
-    __slots__ = ("changes", "committed", "committing", "deleted", "held", "pending", "told")
+    __slots__ = (
+        "changes",
+        "committed",
+        "committing",
+        "deferred",
+        "fetched",
+        "flushed",
+        "held",
+        "pending",
+        "scope",
+        "told",
+    )
 
     def __init__(self) -> None:
         self.changes: dict[Key, Change] = {}
@@ -26,8 +36,14 @@ class ChangeSet:
         """The rows whose changes are still to be told."""
         self.held: list[tuple[Key, Held]] = []
         """The updates that wait for the commit, each with its row."""
-        self.deleted: set[int] = set()
+        self.deferred: list[Held] = []
+        """Updates that wait for the commit and are no change of a row."""
+        self.fetched: dict[Key, dict[str, Any]] = {}
+        """Values from before the current flush that no object had loaded."""
+        self.flushed: set[int] = set()
         """Objects whose delete the current flush has recorded already, by id."""
+        self.scope: Scope | None = None
+        """What the transaction's updates share, once there are some."""
         self.told: int = 0
         """How often listeners were told."""
         self.committing: bool = False
@@ -49,6 +65,7 @@ class ChangeSet:
         """Take over the changes of a savepoint that was released."""
         for key, change in other.changes.items():
             self.record(key, change)
+        self.deferred += other.deferred
 
     def drop(self, keys: Collection[Key]) -> None:
         """Forget the updates of rows whose changes are told anew, or are none after all."""
@@ -56,23 +73,8 @@ class ChangeSet:
             self.held = [(key, held) for key, held in self.held if key not in keys]
 
     def updates(self) -> list[Held]:
-        """Return the updates that wait, in the order of first changes."""
+        """Return the updates that wait, in the order of first changes; those of no row come last."""
         if self.told > 1:
             place = {key: number for number, key in enumerate(self.changes)}
-            self.held.sort(key=lambda item: place[item[0]])
-        return [held for _key, held in self.held]
-
-
-def merge(before: Change, after: Change) -> Change | None:
-    """Return what two changes of one row are together, None when they cancel each other."""
-    if before.event == "insert":
-        return None if after.event == "delete" else _as(after, "insert")
-    if after.event == "insert":
-        return _as(after, "update")
-    if before.event == "update" and after.event == "update":
-        return _as(after, "update", before.changed | after.changed)
-    return after
-
-
-def _as(change: Change, event: Event, changed: frozenset[str] = frozenset()) -> Change:
-    return Change(event, change.model, change.object, change.identity, changed)
+            self.held.sort(key=lambda item: place.get(item[0], len(place)))
+        return [*(held for _key, held in self.held), *self.deferred]

@@ -3,48 +3,124 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, cast
 from urllib.parse import quote
 
-from flask_mercure_sse.protocol.errors import BindingError, ConfigurationError
+from flask_mercure_sse.protocol.errors import BindingError
 
-from .binding import Binding, Outlet
+from .binding import Binding, Held, Outlet
+from .body import MAX_BYTES, BodyWriter
 from .changes import EVENTS, Change, model_changed
-from .content import encoded, own_data
-from .options import Arguments, Option
+from .content import compose, encoded, own_data, sender_options, topics_of
+from .failures import report
+from .options import Arguments, Constant, Option, fields_of, names_in, names_option, parts_of
+from .related import data_of, is_attribute, table_name
+from .scope import Scope, current_scope
+from .tracking import start_tracking
 from .watching import declare
 
 logger: logging.Logger = logging.getLogger(__name__)
+
+BULK = ("rows", "refresh", None)
+
+
+class Audience(NamedTuple):
+    """Who may know of a row.
+
+    :param topics: the row's topics, the canonical one first.
+    :param private: whether only those who are granted one of them.
+    """
+
+    topics: tuple[str, ...]
+    private: bool
+
+
+class Way:
+    """What the updates of one transaction go through: looked up once, commits of many rows are felt.
+
+    :param outlet: what a binding publishes through.
+    :param scope: what the updates share.
+    """
+
+    __slots__ = ("body", "outlet", "settings")
+
+    def __init__(self, outlet: Outlet, scope: Scope) -> None:
+        self.outlet = outlet
+        self.settings = outlet.settings
+        self.body = BodyWriter(outlet.encode, scope)
 
 
 class ModelBinding(Binding):
     """A model bound to topics: :class:`~.binding.Binding` of the signal ``model_changed``.
 
     Callables get the row's object first and ask for the :class:`~.changes.Change` by the name ``change``.
+    What is about the row as it was, such as the topic of a delete, is asked of :attr:`.Change.previous`.
 
     By default an update goes to ``/{table}/{primary key}`` (canonical) and ``/{table}``, and its body is the
-    identity alone, ``{"event": "update", "model": "Todo", "id": 42}``: columns leave the app only when
-    `data` names them, and then under the key ``data``. A delete always carries the identity alone.
+    identity alone, ``{"event": "update", "model": "Todo", "id": 42}``, with the names of what changed:
+    columns leave the app only when `data` names them, and then under the key ``data``. A delete always
+    carries the identity alone.
 
-    :param events: which of ``insert``, ``update`` and ``delete`` are published.
+    :raises BindingError: an option cannot work. All are described at ``MercureSSE.model_topic``.
     """
 
     def __init__(
-        self, signal: Any, outlet: Callable[[], Outlet], *, events: Iterable[str] = EVENTS, **options: Any
+        self,
+        signal: Any,
+        outlet: Callable[[], Outlet],
+        *,
+        events: Iterable[str] = EVENTS,
+        watch: object = None,
+        ignore: object = None,
+        load: object = None,
+        touches: object = None,
+        bulk: str | None = "rows",
+        collection: object = None,
+        max_bytes: int = MAX_BYTES,
+        **options: Any,
     ) -> None:
-        events = (events,) if isinstance(events, str) else tuple(events)
-        if unknown := [event for event in events if event not in EVENTS]:
-            raise BindingError(f"events: {unknown[0]!r} is none; use {', '.join(EVENTS)}")
         super().__init__(signal, outlet, **options)
-        self._events = frozenset(events)
-        self._collections: dict[type, str] = {}
+        self._events = _checked_events(events)
+        self.watch: frozenset[str] | None = None if watch is None else names_option("watch", watch)
+        self.ignore: frozenset[str] = frozenset() if ignore is None else names_option("ignore", ignore)
+        self.touches: frozenset[str] = frozenset() if touches is None else names_option("touches", touches)
+        self.load: tuple[Any, ...] = _sequence(load)
+        if bulk not in BULK:
+            raise BindingError(f"bulk: {bulk!r} is none; use 'rows', 'refresh' or None")
+        self.bulk = bulk
+        if not isinstance(max_bytes, int) or max_bytes < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise BindingError(f"max_bytes: {max_bytes!r} is not a number of bytes above zero")
+        self._max_bytes = max_bytes
+        self.truncated: int = 0
+        """How many updates were too large and carried the identity alone."""
+        self._has_topic = options.get("topic") is not None
         self._names_data = options.get("data") is not None
+        self.data_names: tuple[str, ...] = names_in(options.get("data"))
+        self._collection = None if collection is None else _collection_topics(collection)
+        self._tables: dict[type, str] = {}
+        self._check_names()
 
-    def build(self, outlet: Outlet, sender: Any, arguments: Arguments) -> Any:
-        if arguments["change"].event not in self._events:
-            return None
-        return super().build(outlet, sender, arguments)
+    # What it needs to know of rows
+
+    @property
+    def topic_fields(self) -> frozenset[str] | None:
+        """The names that the topic reads of a row, None where only a callable knows."""
+        return fields_of(self._topic) if self._has_topic else frozenset()
+
+    @property
+    def reads(self) -> bool:
+        """Whether attributes of rows are read, and not their keys alone."""
+        return self._names_data or self.looks_back or bool(self._computed)
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether a row's audience can change, so that what the row was must be known."""
+        return self._when is not None or self.topic_fields != frozenset() or "private" in self._computed
+
+    @property
+    def source(self) -> str:
+        return self.sender.__name__ if isinstance(self.sender, type) else super().source
 
     def connect(self, sender: object = None) -> None:
         super().connect(sender)
@@ -52,83 +128,244 @@ class ModelBinding(Binding):
             declare(self.sender, self)
 
     def __call__(self, data: Any) -> Any:
-        self._names_data = True
+        self._names_data, self.data_names = True, ()
         return super().__call__(data)
+
+    # From a change to updates
+
+    def build(self, outlet: Outlet, sender: Any, arguments: Arguments) -> Iterable[Held]:
+        return self.updates(Way(outlet, current_scope()), arguments["change"])
+
+    def updates(self, way: Way, change: Change) -> Sequence[Held]:
+        """Return the updates that a change becomes and what they go through."""
+        if change.event == "refresh":
+            return self._refreshed(way, change)
+        if change.reason == "bulk" and self.bulk != "rows":
+            return ()
+        item, arguments = change.object, {"change": change}
+        if change.event == "insert":
+            after = self._audience(way, item, arguments)
+            return () if after is None else self._tell(way, change, after, "insert", change.reason)
+        if change.event == "delete":
+            before = self._audience_before(way, change, arguments)
+            return () if before is None else self._tell(way, change, before, "delete", change.reason)
+        after = self._audience(way, item, arguments)
+        if not self._may_move(change):
+            before = after
+        else:
+            before = self._audience_before(way, change, arguments, otherwise=after)
+        if before is None and after is None:
+            return ()
+        if before == after and after is not None:
+            passes = change.reason == "touch" or self._passes(change.changed)
+            return self._tell(way, change, after, "update", change.reason) if passes else ()
+        return self._moved(way, change, before, after)
+
+    def _moved(
+        self,
+        way: Way,
+        change: Change,
+        before: Audience | None,
+        after: Audience | None,
+    ) -> Sequence[Held]:
+        """Tell those who no longer see a row that it is gone, and those who see it now that it is there."""
+        left, entered, stayed = before, after, None
+        if before is not None and after is not None and before.private == after.private:
+            left = _without(before, after)
+            entered = _without(after, before)
+            stayed = _without(after, entered)
+        return [
+            *(self._tell(way, change, left, "delete", "leave") if left else ()),
+            *(self._tell(way, change, entered, "insert", "enter") if entered else ()),
+            *(self._tell(way, change, stayed, "update", change.reason) if stayed else ()),
+        ]
+
+    def _passes(self, changed: frozenset[str]) -> bool:
+        if self.watch is not None and self.watch.isdisjoint(changed):
+            return False
+        return not self.ignore or not changed <= self.ignore
+
+    def _may_move(self, change: Change) -> bool:
+        """Tell whether a change can have altered who may know of the row."""
+        if self._when is not None or "private" in self._computed:
+            return True
+        fields = self.topic_fields
+        # A field that is no column, such as a property, may depend on any.
+        return fields is None or any(
+            name in change.changed or not is_attribute(change, name) for name in fields
+        )
+
+    def _audience(self, way: Way, subject: Any, arguments: Arguments) -> Audience | None:
+        """Return who may know of a row, None where nobody may."""
+        if self._when is not None and not self._when(subject, arguments):
+            return None
+        topics = self._topic(subject, arguments)
+        if not topics:
+            return None
+        return Audience(topics_of(topics), self._is_private(way, subject, arguments))
+
+    def _audience_before(
+        self, way: Way, change: Change, arguments: Arguments, otherwise: Audience | None = None
+    ) -> Audience | None:
+        if not change.old and change.object is not None:
+            return self._audience(way, change.object, arguments)
+        try:
+            return self._audience(way, change.previous, arguments)
+        except Exception as error:
+            if change.event == "delete":
+                raise
+            report(logger, f"{self!r}: who knew of a row before is not known", error, sender=self)
+            return otherwise
+
+    def _is_private(self, way: Way, subject: Any, arguments: Arguments) -> bool:
+        if self._private is None:
+            return way.settings.model_private
+        private = self._private(subject, arguments)
+        return private is None or bool(private)
+
+    def _tell(
+        self,
+        way: Way,
+        change: Change,
+        audience: Audience,
+        event: str,
+        reason: str | None,
+    ) -> Sequence[Held]:
+        """Return the update that tells an audience of an event, none where it is not chosen."""
+        if event not in self._events and event != "refresh":
+            return ()
+        data = None
+        if self._names_data and event != "delete":
+            data = self._data_text(way, change)
+        body = way.body.write(change, event, reason=reason, data=data, changed=event == "update")
+        if len(body) > self._max_bytes or (not body.isascii() and len(body.encode()) > self._max_bytes):
+            self.truncated += 1
+            body = way.body.truncated(change, event, reason=reason)
+        return self._held(way, change, audience, body)
+
+    def _held(self, way: Way, change: Change, audience: Audience, body: str) -> Sequence[Held]:
+        options: dict[str, Any] = dict(self._constants)
+        for name, computed in self._computed.items():
+            if name != "private":
+                subject = change.object if change.object is not None else change.previous
+                options[name] = computed(subject, {"change": change})
+        options["private"] = audience.private
+        if self._marshaler or self._callback or sender_options(change.model):
+            options.update(topic=audience.topics, data=body)
+            return tuple(self._finish(way.outlet, options, change.model))
+        if options["type"] is None and way.settings.type_is_topic:
+            options["type"] = self._implied_type(audience.topics)
+        return ((self, way.outlet, compose(audience.topics, body, **options)),)
+
+    def _data_text(self, way: Way, change: Change) -> str | None:
+        try:
+            data = self._data(change.object, {"change": change})
+            if self.data_names:
+                data = data_of(change, data)
+            data = own_data(data)
+            return None if data is None else encoded(data, way.outlet.encode)
+        except Exception as error:
+            what = f"{self!r}: no data could be made; the update carries the identity alone"
+            report(logger, what, error, sender=self)
+            return None
+
+    # Topics
+
+    def _refreshed(self, way: Way, change: Change) -> Sequence[Held]:
+        if change.object is not None:
+            audience = self._audience(way, change.object, {"change": change})
+            return () if audience is None else self._tell(way, change, audience, "refresh", None)
+        if change.reason == "bulk" and (self.bulk is None or (change.by_row and self.bulk == "rows")):
+            return ()
+        # For which rows it would be private cannot be asked.
+        private = self._private.value if isinstance(self._private, Constant) else self._private is not None
+        private = way.settings.model_private if self._private is None else bool(private)
+        audience = Audience(self.collection_of(change.model), private)
+        options: dict[str, Any] = {name: self._constants.get(name) for name in ("type", "retry")}
+        if options["type"] is None and way.settings.type_is_topic:
+            options["type"] = self._implied_type(audience.topics)
+        body = way.body.write(change, "refresh", reason=change.reason)
+        return ((self, way.outlet, compose(audience.topics, body, private=audience.private, **options)),)
+
+    def collection_of(self, model: type) -> tuple[str, ...]:
+        """Return the topics of those who follow all rows of a model."""
+        if self._collection is not None:
+            return self._collection
+        constant = [part.value for part in parts_of(self._topic) if isinstance(part, Constant)]
+        return tuple(map(str, constant)) or (self._table_topic(model),)
 
     def _default_topic(self) -> Option:
         return self._row_and_table
 
     def _row_and_table(self, _item: object, arguments: Arguments) -> tuple[str, str]:
         change: Change = arguments["change"]
-        collection = self._collections.get(change.model)
-        if collection is None:
-            collection = self._collections[change.model] = self._collection(change.model)
-        return f"{collection}/{'/'.join(map(_encoded, change.identity))}", collection
+        table = self._table_topic(change.model)
+        return f"{table}/{'/'.join(map(_quoted, change.identity))}", table
 
-    def _collection(self, model: type) -> str:
-        declared = self.sender if isinstance(self.sender, type) else model
-        return f"/{_encoded(_table_name(model, declared))}"
+    def _table_topic(self, model: type) -> str:
+        topic = self._tables.get(model)
+        if topic is None:
+            declared = self.sender if isinstance(self.sender, type) else model
+            topic = self._tables[model] = f"/{_quoted(table_name(model, declared))}"
+        return topic
 
     def _implied_type(self, topics: tuple[str, ...]) -> str:
         # The collection's topic: a page can listen for its name, and not for the name of every row.
         return topics[-1]
 
-    def _subject(self, sender: Any, arguments: Arguments) -> Any:
-        return arguments["change"].object
-
-    def _body(self, outlet: Outlet, subject: Any, arguments: Arguments) -> str:
-        change: Change = arguments["change"]
-        identity = change.identity[0] if len(change.identity) == 1 else list(change.identity)
-        key = str(identity) if type(identity) is int else _encoded_key(outlet, identity)
-        body = f'{{"event": "{change.event}", "model": "{change.model.__name__}", "id": {key}'
-        if self._names_data and change.event != "delete":
-            body += self._encoded_data(outlet, subject, arguments)
-        return body + "}"
-
-    def _encoded_data(self, outlet: Outlet, subject: Any, arguments: Arguments) -> str:
-        try:
-            data = own_data(super()._body(outlet, subject, arguments))
-            return "" if data is None else f', "data": {encoded(data, outlet.encode)}'
-        except Exception:
-            logger.exception("%r: no data could be made; the update carries the identity alone", self)
-            return ""
+    def _check_names(self) -> None:
+        """Find misspelt names where the model is mapped already."""
+        model = self.sender
+        if not isinstance(model, type) or not hasattr(model, "__mapper__"):
+            return
+        named = {
+            "watch": self.watch or (),
+            "ignore": self.ignore,
+            "touches": self.touches,
+            "data": self.data_names,
+        }
+        for option, names in named.items():
+            for name in sorted(names):
+                if not hasattr(model, name) and name != "change":
+                    raise BindingError(f"{option}: {model.__name__} has no attribute {name!r}")
 
 
-def _encoded_key(outlet: Outlet, identity: object) -> str:
-    try:
-        return outlet.encode(identity)
-    except (TypeError, ValueError):
-        # A key that JSON does not know is the text that it is in the topic.
-        composite = isinstance(identity, list)
-        return outlet.encode(list(map(str, cast("list[object]", identity))) if composite else str(identity))
+def _without(audience: Audience, other: Audience | None) -> Audience | None:
+    topics = tuple(topic for topic in audience.topics if other is None or topic not in other.topics)
+    return Audience(topics, audience.private) if topics else None
 
 
-def _encoded(value: object) -> str:
+def _quoted(value: object) -> str:
     return str(value) if type(value) is int else quote(str(value), safe="")
 
 
-def _table_name(model: type, declared: type) -> str:
-    """Return the table of the class that declares a binding; the model's own where that has none for it."""
-    from sqlalchemy import inspect
-    from sqlalchemy.orm import Mapper
+def _checked_events(events: Iterable[str]) -> frozenset[str]:
+    chosen = (events,) if isinstance(events, str) else tuple(events)
+    if unknown := [event for event in chosen if event not in EVENTS]:
+        raise BindingError(f"events: {unknown[0]!r} is none; use {', '.join(EVENTS)}")
+    return frozenset(chosen)
 
-    own = cast("Mapper[Any]", inspect(model))
-    mapper = own
-    while mapper.class_ is not declared and mapper.inherits is not None and not mapper.concrete:
-        mapper = mapper.inherits
-    found = mapper if mapper.class_ is declared else own
-    return getattr(found.local_table, "name", model.__name__)
+
+def _collection_topics(collection: object) -> tuple[str, ...]:
+    topics = topics_of(collection)
+    if not topics or any("{" in topic or not topic for topic in topics):
+        raise BindingError(
+            f"collection: {collection!r} is not a topic without fields; it is for no single row"
+        )
+    return topics
+
+
+def _sequence(value: object) -> tuple[Any, ...]:
+    return (
+        ()
+        if value is None
+        else tuple(cast("Sequence[Any]", value))
+        if isinstance(value, (list, tuple))
+        else (value,)
+    )
 
 
 @model_changed.receiver_connected.connect
-def _start_tracking(_signal: object, **_connected: object) -> None:
-    """Follow the sessions from the first listener on; without one SQLAlchemy is not even imported."""
-    try:
-        from .session import track
-    except ModuleNotFoundError as error:
-        if error.name != "sqlalchemy":
-            raise
-        raise ConfigurationError(
-            "Following models needs SQLAlchemy 2: pip install flask-mercure-sse[sqlalchemy]"
-        ) from error
-    track()
+def _start(_signal: object, **_connected: object) -> None:
+    """Follow the sessions from the first listener on."""
+    start_tracking()

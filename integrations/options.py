@@ -106,6 +106,8 @@ class Template:
         literals_and_paths = _FIELD.split(text)
         self._literals = literals_and_paths[::2]
         self._paths = [path.split(".") for path in literals_and_paths[1::2]]
+        self.fields: frozenset[str] = frozenset(path[0] for path in self._paths)
+        """The first names of the fields."""
         if encode and any(brace in literal for literal in self._literals for brace in "{}"):
             raise BindingError(
                 f"{name}: {text!r} has a brace that is not a field; fields look like {{order.id}}"
@@ -150,8 +152,7 @@ def topic_option(value: object) -> Option:
     if isinstance(value, (list, tuple)):
         if not value:
             raise BindingError("topic: is an empty list; give at least one")
-        parts = [topic_option(part) for part in cast("list[object]", value)]
-        return lambda subject, arguments: _joined(part(subject, arguments) for part in parts)
+        return Several([topic_option(part) for part in cast("list[object]", value)])
     if not isinstance(value, str):
         return call_or_value(value)
     if not value:
@@ -159,23 +160,69 @@ def topic_option(value: object) -> Option:
     return Template("topic", value, encode=True) if "{" in value or "}" in value else _clean("topic", value)
 
 
-def _joined(parts: Iterable[object]) -> list[object]:
-    """Return the topics of several options, of which each may give none, one or several."""
-    joined: list[object] = []
-    for part in parts:
-        if isinstance(part, (list, tuple)):
-            joined.extend(cast("list[object]", part))
-        elif part is not None:
-            joined.append(part)
-    return joined
+class Several:
+    """Several topics, of which each option may give none, one or several.
+
+    :param parts: the options.
+    """
+
+    def __init__(self, parts: list[Option]) -> None:
+        self.parts = parts
+
+    def __call__(self, subject: object, arguments: Arguments) -> list[object]:
+        joined: list[object] = []
+        for part in self.parts:
+            topics = part(subject, arguments)
+            if isinstance(topics, (list, tuple)):
+                joined.extend(cast("list[object]", topics))
+            elif topics is not None:
+                joined.append(topics)
+        return joined
+
+
+def parts_of(option: Option) -> list[Option]:
+    """Return the options that a topic option is made of."""
+    return (
+        [one for part in option.parts for one in parts_of(part)] if isinstance(option, Several) else [option]
+    )
+
+
+def fields_of(option: Option | None) -> frozenset[str] | None:
+    """Return the first names that an option reads of its subject, None where only a callable knows."""
+    fields: frozenset[str] = frozenset()
+    for part in [] if option is None else parts_of(option):
+        if isinstance(part, Template):
+            fields |= part.fields
+        elif not isinstance(part, Constant):
+            return None
+    return fields
 
 
 def data_option(value: object) -> Option:
     """Return the function of a data option: names of a list or tuple are picked from what is at hand."""
-    parts: list[object] = list(cast("list[object]", value)) if isinstance(value, (list, tuple)) else []
-    names = [part for part in parts if isinstance(part, str)]
-    if not names or len(names) < len(parts):
-        return option("data", cast("object", value))
+    names = names_in(value)
+    if not names:
+        return option("data", value)
     return lambda subject, arguments: {
         name: arguments[name] if name in arguments else _member(subject, name) for name in names
     }
+
+
+def names_in(value: object) -> tuple[str, ...]:
+    """Return the names that a list or tuple consists of, none for anything else."""
+    parts = tuple(cast("list[object]", value)) if isinstance(value, (list, tuple)) else ()
+    return cast("tuple[str, ...]", parts) if all(isinstance(part, str) for part in parts) else ()
+
+
+def names_option(name: str, value: object) -> frozenset[str]:
+    """Return the names of an option that takes one or several.
+
+    :raises BindingError: the value is neither a text nor a list of texts.
+    """
+    names = (value,) if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple, set, frozenset)):
+        raise BindingError(f"{name}: {value!r} is not a list of names; give the names of attributes")
+    found = frozenset(cast("Iterable[object]", names))
+    if not found or not all(isinstance(one, str) for one in found):
+        raise BindingError(f"{name}: {value!r} does not consist of names; give the names of attributes")
+    return cast("frozenset[str]", found)

@@ -17,29 +17,24 @@ Rules of this room (each was found by running SQLAlchemy, see the tests beside i
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextvars import ContextVar
-from typing import Any, cast
 
-from sqlalchemy import Engine, ExceptionContext, event, inspect, select
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 
-from flask_mercure_sse.protocol.errors import PublishError
-
-from .binding import Held, Outlet, holding
-from .changes import Change, Event, model_changed
-from .changeset import ChangeSet, Key
-from .watching import is_watched
+from .bulk import on_statement
+from .changes import model_changed
+from .changeset import ChangeSet
+from .delivery import publish_all
+from .failures import describe
+from .flushes import collect, collect_orphan, remember
+from .rows import Key
+from .telling import note_failure, tell
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 _CHANGE_SETS = "flask_mercure_sse"
 _MAX_TELLS = 3
 """How often the listeners of one transaction are told anew because they change rows themselves."""
-
-_failures: ContextVar[list[BaseException] | None] = ContextVar("failures", default=None)
-"""Errors of databases while listeners are told."""
 
 
 def track() -> None:
@@ -49,10 +44,11 @@ def track() -> None:
         event.listen(Session, "after_flush", _after_flush)
         event.listen(Session, "persistent_to_deleted", _persistent_to_deleted)
         event.listen(Session, "after_flush_postexec", _after_flush_postexec)
+        event.listen(Session, "do_orm_execute", _do_orm_execute)
         event.listen(Session, "before_commit", _before_commit)
         event.listen(Session, "after_commit", _after_commit)
         event.listen(Session, "after_transaction_end", _after_transaction_end)
-        event.listen(Engine, "handle_error", _note_failure)
+        event.listen(Engine, "handle_error", note_failure)
 
 
 # Finding change sets
@@ -69,9 +65,10 @@ def _find(session: Session) -> ChangeSet | None:
     return change_sets.get(transaction) if change_sets and transaction else None
 
 
-def _find_or_make(session: Session) -> ChangeSet:
+def change_set_of(session: Session) -> ChangeSet:
+    """Return the current change set of a session that is in a transaction."""
     transaction = _current(session)
-    assert transaction is not None, "there is always one in a flush or commit"
+    assert transaction is not None, "the session is in a transaction"
     change_sets: dict[SessionTransaction, ChangeSet] = session.info.setdefault(_CHANGE_SETS, {})
     return change_sets.setdefault(transaction, ChangeSet())
 
@@ -80,106 +77,42 @@ def _find_or_make(session: Session) -> ChangeSet:
 
 
 def _before_flush(session: Session, _context: object, _instances: object) -> None:
-    """Load what a deleted object has not loaded, while its row is still there to be read."""
     if not model_changed.receivers:
         return
-    watched = _WatchedModels()
-    for item in session.deleted:
-        rows = watched[type(item)]
-        # Only what is missing: a value that the app has set must stay.
-        missing = rows.columns & _state(item).unloaded if rows else None
-        if missing:
-            try:
-                session.refresh(item, attribute_names=missing)
-            except SQLAlchemyError:
-                logger.debug("A row to be deleted could not be loaded", exc_info=True)
+    fetched = remember(session)
+    change_set = change_set_of(session) if fetched else _find(session)
+    if change_set is not None:
+        change_set.fetched = fetched
 
 
 def _after_flush(session: Session, _context: object) -> None:
     if not model_changed.receivers:
         return
-    changes = list(_flushed(session))
-    change_set = _find_or_make(session) if changes else _find(session)
-    if change_set is None:
+    change_set = _find(session)
+    changes = collect(session, change_set.fetched if change_set else {})
+    if not changes:
         return
-    change_set.deleted = {id(item) for item in session.deleted}
+    change_set = change_set or change_set_of(session)
     for key, change in changes:
         change_set.record(key, change)
-
-
-def _flushed(session: Session) -> Iterator[tuple[Key, Change]]:
-    watched = _WatchedModels()
-    # Deletes first: a row that is deleted and added again in one flush is one UPDATE.
-    for item in session.deleted:
-        if rows := watched[type(item)]:
-            yield rows.change("delete", item, _state(item).identity)
-    for item in session.new:
-        if rows := watched[type(item)]:
-            identity = rows.identity_of(item)
-            if None not in identity:  # a flush of chosen objects leaves others without a key
-                yield rows.change("insert", item, identity)
-    for item in session.dirty:
-        if rows := watched[type(item)]:
-            yield from _update_of(rows, item)
-
-
-class _Rows:
-    """How the rows of one model are told apart.
-
-    :param mapper: the model's mapper.
-    """
-
-    def __init__(self, mapper: Mapper[Any]) -> None:
-        self.columns = frozenset(attribute.key for attribute in mapper.column_attrs)
-        self._model = mapper.class_
-        self._keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
-        # Tables that inherit share their keys, unless each is complete by itself.
-        self._space = mapper if mapper.concrete else mapper.base_mapper
-
-    def identity_of(self, item: object) -> tuple[Any, ...]:
-        """Return the primary key of an object as it is now."""
-        return tuple([getattr(item, key) for key in self._keys])
-
-    def change(
-        self, event: Event, item: object, identity: Any, changed: frozenset[str] = frozenset()
-    ) -> tuple[Key, Change]:
-        """Return what happened to a row, behind the key that tells the row from all others."""
-        return (self._space, identity), Change(event, self._model, item, identity, changed)
-
-
-class _WatchedModels(dict[type, "_Rows | None"]):
-    """The rows of each class that somebody listens to, None for the others; asked once a flush."""
-
-    def __missing__(self, model: type) -> _Rows | None:
-        self[model] = _Rows(inspect(model)) if is_watched(model) else None
-        return self[model]
-
-
-def _update_of(rows: _Rows, item: object) -> Iterator[tuple[Key, Change]]:
-    state = _state(item)
-    changed = frozenset(name for name in rows.columns if state.attrs[name].history.has_changes())
-    if not changed:
-        return
-    identity = rows.identity_of(item)
-    if identity == state.identity:
-        yield rows.change("update", item, identity, changed)
-    else:
-        yield rows.change("delete", item, state.identity)
-        yield rows.change("insert", item, identity)
+    change_set.flushed = {id(change.object) for _key, change in changes if change.event == "delete"}
 
 
 def _persistent_to_deleted(session: Session, item: object) -> None:
     """Record a delete that the unit of work decided itself, such as an orphan's."""
-    if not model_changed.receivers or not is_watched(type(item)):
+    if not model_changed.receivers:
         return
-    change_set = _find_or_make(session)
-    if id(item) not in change_set.deleted:
-        state = _state(item)
-        change_set.record(*_Rows(state.mapper).change("delete", item, state.identity))
+    change_set = _find(session)
+    if change_set is not None and id(item) in change_set.flushed:
+        return
+    if recorded := collect_orphan(item, change_set.fetched if change_set else {}):
+        change_set_of(session).record(*recorded)
 
 
-def _state(item: object) -> InstanceState[Any]:
-    return cast("InstanceState[Any]", inspect(item))
+def _do_orm_execute(state: ORMExecuteState) -> object:
+    if state.is_select or not model_changed.receivers:
+        return None
+    return on_statement(state, change_set_of)
 
 
 # Telling
@@ -189,9 +122,11 @@ def _before_commit(session: Session) -> None:
     if session.in_nested_transaction() or not model_changed.receivers:
         return
     session.flush()
-    change_set = _find_or_make(session)
+    change_set = _find(session)
+    if change_set is None:
+        change_set = change_set_of(session)
     while change_set.pending and change_set.told < _MAX_TELLS:
-        _tell(session, change_set)
+        tell(session, change_set)
         session.flush()  # a listener may have changed rows itself
     if change_set.pending:
         _give_up(change_set)
@@ -201,103 +136,38 @@ def _before_commit(session: Session) -> None:
 def _after_flush_postexec(session: Session, _context: object) -> None:
     """Tell what something else changed while the transaction commits."""
     change_set = _find(session)
-    if change_set is None or not change_set.committing or not change_set.pending:
+    if change_set is None:
+        return
+    change_set.fetched = {}
+    if not change_set.committing or not change_set.pending:
         return
     if change_set.told < 2 * _MAX_TELLS:
-        _tell(session, change_set)
+        tell(session, change_set)
     else:
         _give_up(change_set)
 
 
 def _give_up(change_set: ChangeSet) -> None:
     """Tell no more where listeners change rows each time they are told."""
-    told = {key for key, _held in change_set.held}
+    told: set[Key] = {key for key, _held in change_set.held}
     if untold := [key for key in change_set.pending if key not in told]:
         logger.error("Listeners keep changing rows; %d changes are not published", len(untold))
     change_set.pending = {}
-
-
-def _tell(session: Session, change_set: ChangeSet) -> None:
-    pending, change_set.pending = change_set.pending, {}
-    change_set.told += 1
-    change_set.drop(pending)
-    receivers: dict[type, list[Callable[..., Any]]] = {}
-    failures: list[BaseException] = []
-    token = _failures.set(failures)
-    collected: list[Held] = []
-    owners: list[Key] = []
-    try:
-        with holding(collected):
-            for key in pending:
-                change = change_set.changes.get(key)
-                if change is None:
-                    continue  # a listener has undone it meanwhile
-                model = change.model
-                if model not in receivers:
-                    receivers[model] = _receivers(model)
-                for receiver in receivers[model]:
-                    _call(receiver, change)
-                while len(owners) < len(collected):
-                    owners.append(key)
-    finally:
-        _failures.reset(token)
-    change_set.held += [
-        (key, held) for key, held in zip(owners, collected, strict=True) if key in change_set.changes
-    ]
-    if failures and _is_broken(session, change_set):
-        raise failures[0]
-
-
-def _receivers(model: type) -> list[Callable[..., Any]]:
-    # Looked up once, so not by send(), which would do it for each row.
-    return [] if model_changed.is_muted else list(model_changed.receivers_for(model))
-
-
-def _call(receiver: Callable[..., Any], change: Change) -> None:
-    try:
-        receiver(change.model, change=change)
-    except Exception:
-        logger.exception("A receiver of model_changed failed; the commit goes on")
-
-
-def _note_failure(context: ExceptionContext) -> None:
-    """Note an error of a database while listeners are told."""
-    failures = _failures.get()
-    if failures is not None:
-        failures.append(context.sqlalchemy_exception or context.original_exception)
-
-
-def _is_broken(session: Session, change_set: ChangeSet) -> bool:
-    """Tell whether the transaction has not survived an error: on PostgreSQL no error of its own is."""
-    transaction = session.get_transaction()
-    if transaction is None or not transaction.is_active:
-        return True
-    try:
-        for model in {change.model for change in change_set.changes.values()}:
-            session.connection(bind_arguments={"mapper": inspect(model)}).execute(select(1))
-    except SQLAlchemyError:
-        return True
-    return False
 
 
 # Settling
 
 
 def _after_commit(session: Session) -> None:
-    change_set = _find(session)
-    if change_set is None:
-        return
+    # One is made where nothing has changed: what is published from now on is committed, too.
+    change_set = _find(session) or change_set_of(session)
     change_set.committed = True
     if change_set.pending and not change_set.committing and not session.in_nested_transaction():
         # The root was committed around an open savepoint; what is loaded can still be told.
-        _tell_loaded(session, change_set)
-
-
-def _tell_loaded(session: Session, change_set: ChangeSet) -> None:
-    try:
-        _tell(session, change_set)
-    except Exception:
-        logger.exception("Changes could not be told; they are committed")
+        try:
+            tell(session, change_set, may_load=False)
+        except Exception as error:
+            logger.error("Changes could not be told; they are committed: %s", describe(error))
 
 
 def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:
@@ -309,24 +179,6 @@ def _after_transaction_end(session: Session, transaction: SessionTransaction) ->
     while parent is not None and parent.parent is not None and not parent.nested:
         parent = parent.parent
     if parent is None:
-        _publish(change_set.updates())
+        publish_all(change_set.updates())
     else:
         change_sets.setdefault(parent, ChangeSet()).absorb(change_set)
-
-
-def _publish(held: list[Held]) -> None:
-    silent: list[Outlet] = []
-    for position, (outlet, update) in enumerate(held):
-        if outlet in silent:
-            continue
-        try:
-            outlet.publish(update)
-        except PublishError as error:
-            lost = 1
-            if error.status is None:
-                # Waiting for it again with each of many updates would hold up the app.
-                silent.append(outlet)
-                lost = sum(other is outlet for other, _update in held[position:])
-            logger.error("%d updates of committed changes were not published: %s", lost, error)
-        except Exception:
-            logger.exception("An update of a committed change was not published")

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from blinker import ANY, Signal
+from blinker import ANY, Namespace, Signal
 
-from .binding import Binding, Outlet, signal_name
+from flask_mercure_sse.protocol.errors import BindingError
+
+from .binding import Binding, Bound, Outlet, signal_name
 from .changes import model_changed
 from .models import ModelBinding
+from .namespaces import NamespaceBinding
 
 
 def publish_signal(
     outlet: Callable[[], Outlet],
-    signal: Signal,
+    signal: Signal | Namespace,
     topic: object = None,
     data: object = None,
     signal_name_as_type: bool = False,
@@ -22,33 +25,44 @@ def publish_signal(
     marshaler: Callable[[Any], Any] | None = None,
     callback: Callable[[dict[str, Any]], Any] | None = None,
     *,
+    on_bind: Callable[[Binding], None] | None = None,
     type: object = None,
     sender: object = ANY,
     **options: Any,
-) -> Binding:
-    """Bind a signal: each send becomes an update. Return the connected binding.
+) -> Bound:
+    """Bind a signal, or all of a namespace: each send becomes an update. Return the connected binding.
 
     :param outlet: returns, at each send, what to publish through.
-    :param options: see :class:`~.binding.Binding`; those before it as in ``MercureSSE.publish_signal``.
+    :param on_bind: gets each binding that is made.
+    :param options: see :class:`~.binding.Binding`, and as in ``MercureSSE.publish_signal``.
     """
-    if type is None and signal_name_as_type:
-        type = signal_name(signal)
+
     if data is None and signal_kwargs_as_data:
         data = _all_arguments
-    kind = ModelBinding if signal is model_changed else Binding
-    binding = kind(
-        signal,
-        outlet,
-        topic=topic,
-        data=data,
-        type=type,
-        sender=sender,
-        marshaler=marshaler,
-        callback=callback,
-        **options,
-    )
-    binding.connect()
-    return binding
+
+    def bind(one: Signal) -> Binding:
+        kind = ModelBinding if one is model_changed else Binding
+        binding = kind(
+            one,
+            outlet,
+            topic=topic,
+            data=data,
+            type=signal_name(one) if type is None and signal_name_as_type else type,
+            sender=sender,
+            marshaler=marshaler,
+            callback=callback,
+            **options,
+        )
+        binding.connect()
+        if on_bind is not None:
+            on_bind(binding)
+        return binding
+
+    if isinstance(signal, Namespace):
+        return NamespaceBinding(signal, bind)
+    if not isinstance(signal, Signal):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise BindingError(f"signal: {signal!r} is neither a blinker signal nor a namespace of them")
+    return bind(signal)
 
 
 def _all_arguments(_sender: object, **arguments: Any) -> dict[str, Any]:

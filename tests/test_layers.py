@@ -30,7 +30,7 @@ LAYERS = (
             "encryption",
             "extension",
         },
-        *{"testing", "urls"},
+        *{"events", "request_scope", "testing", "urls"},
     },
     {"integrations"},
     {"publishers"},

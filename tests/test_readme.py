@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -27,7 +29,8 @@ def test_the_blocks_run_one_after_the_other(tmp_path: Path, monkeypatch: pytest.
         *_, newest = hub._history.updates
         db.drop_all()
         db.engine.dispose()
-    assert newest.update.data == '{"event": "insert", "model": "Todo", "id": 1}'
+    body = json.loads(newest.update.data)
+    assert body == {"event": "insert", "model": "Todo", "id": 1, "tx": ANY}
     assert "mercureAuthorization=" in app.test_client().get("/inbox").headers["Set-Cookie"]
 
 

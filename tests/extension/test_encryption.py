@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from datetime import date
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from blinker import Namespace
@@ -425,7 +426,7 @@ def test_of_a_model_the_columns_are_encrypted_and_the_identity_is_not(
     found = note_update(mercure, subscribe, lambda note: encryption.encrypt({"text": note.text}))
 
     assert opened(found.pop("data"), key)["data"] == {"text": "secret"}
-    assert found == {"event": "insert", "model": "Note", "id": 7}
+    assert found == {"event": "insert", "model": "Note", "id": 7, "tx": ANY}
 
 
 def test_columns_that_cannot_be_encrypted_do_not_leave_the_app(
@@ -435,4 +436,4 @@ def test_columns_that_cannot_be_encrypted_do_not_leave_the_app(
 
     found = note_update(mercure, subscribe, lambda note: encryption.encrypt({note.text}))  # a set is no JSON
 
-    assert found == {"event": "insert", "model": "Note", "id": 7}
+    assert found == {"event": "insert", "model": "Note", "id": 7, "tx": ANY}

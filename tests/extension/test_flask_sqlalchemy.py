@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from unittest.mock import ANY
 
 import pytest
 from flask import Flask
@@ -48,7 +49,7 @@ def test_a_request_that_commits_is_heard_and_one_that_fails_is_not(
     row, table = subscribe("/todo/{id}"), subscribe("/todo")
     client = app.test_client()
     assert [client.post(f"/todos/{title}").text for title in ("one", "bad", "two")] == ["1", "given up", "2"]
-    assert row.json == [{"event": "insert", "model": "Todo", "id": number} for number in (1, 2)]
+    assert row.json == [{"event": "insert", "model": "Todo", "id": number, "tx": ANY} for number in (1, 2)]
     assert table.updates == row.updates
 
 
@@ -70,7 +71,8 @@ def test_the_decorator_takes_arguments_and_data_is_the_apps_json(
         db.session.commit()
     [update] = mine.updates
     assert (update.topic, update.type, update.private) == ("/notes/ada", "note", True)
-    assert json.loads(update.data) == {"event": "insert", "model": "Note", "id": 1, "data": {"text": "é"}}
+    body = json.loads(update.data)
+    assert body == {"event": "insert", "model": "Note", "id": 1, "data": {"text": "é"}, "tx": ANY}
     assert other.updates == []
 
 
@@ -95,7 +97,7 @@ def test_the_decorator_may_stand_below_the_mapping(
         session.add(Plain(id=1))
         session.commit()
     engine.dispose()
-    assert subscriber.json == [{"event": "insert", "model": "Plain", "id": 1}]
+    assert subscriber.json == [{"event": "insert", "model": "Plain", "id": 1, "tx": ANY}]
 
 
 def test_types_are_the_collections_where_types_are_topics(app: Flask, db: SQLAlchemy) -> None:

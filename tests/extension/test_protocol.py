@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from blinker import Namespace
@@ -220,7 +221,8 @@ def test_a_committed_change_of_a_model_reaches_its_readers(app: Flask, mercure: 
         session.rollback()
     engine.dispose()
     [data] = read(reader)
-    assert app.json.loads(data) == {"event": "insert", "model": "Todo", "id": 1, "data": {"title": "one"}}
+    body = app.json.loads(data)
+    assert body == {"event": "insert", "model": "Todo", "id": 1, "data": {"title": "one"}, "tx": ANY}
     assert read(stranger) == []
 
 

@@ -6,15 +6,16 @@ import json
 from typing import Any
 
 from flask_mercure_sse.integrations.binding import PlainOutlet
+from flask_mercure_sse.integrations.settings import EventSettings
 from flask_mercure_sse.protocol.update import Update
 
 
 class Recorder:
     """An outlet that keeps what is published through it."""
 
-    def __init__(self, *, type_is_topic: bool = False) -> None:
+    def __init__(self, **settings: Any) -> None:
         self.updates: list[Update] = []
-        self.outlet = PlainOutlet(self.updates.append, type_is_topic=type_is_topic)
+        self.outlet = PlainOutlet(self.updates.append, settings=EventSettings(**settings))
 
     def __call__(self) -> PlainOutlet:
         return self.outlet
@@ -25,7 +26,16 @@ class Recorder:
 
     @property
     def bodies(self) -> list[Any]:
-        return [json.loads(update.data) for update in self.updates]
+        """The bodies without the transaction's id, which is never the same."""
+        bodies = [json.loads(update.data) for update in self.updates]
+        return [
+            {name: value for name, value in body.items() if name != "tx"} if isinstance(body, dict) else body
+            for body in bodies
+        ]
+
+    @property
+    def transactions(self) -> list[str]:
+        return [json.loads(update.data)["tx"] for update in self.updates]
 
     @property
     def events(self) -> list[tuple[str, str, Any]]:

@@ -181,7 +181,9 @@ def test_a_row_deleted_and_added_in_one_flush_was_updated(recorder: Recorder, se
     session.delete(session.get(Task, 1))
     session.add(Task(id=1, title="new"))
     session.commit()
-    assert recorder.bodies == [{"event": "update", "model": "Task", "id": 1, "data": {"title": "new"}}]
+    assert recorder.bodies == [
+        {"event": "update", "model": "Task", "id": 1, "changed": ["title"], "data": {"title": "new"}}
+    ]
 
 
 def test_a_new_primary_key_is_a_delete_and_an_insert(recorder: Recorder, session: Session) -> None:
@@ -379,15 +381,18 @@ def test_sql_of_a_listener_that_fails_in_a_savepoint_of_its_own_does_no_harm(
     assert recorder.bodies[0]["data"] == "did without"
 
 
-def test_a_value_that_the_app_set_on_a_deleted_object_stays(recorder: Recorder, session: Session) -> None:
-    task = Task(title="write")
+def test_a_delete_goes_to_those_who_knew_the_row_and_what_the_app_set_since_stays(
+    recorder: Recorder, session: Session
+) -> None:
+    task = Task(title="write", secret="bob")
     session.add(task)
     session.commit()
     bind(recorder, topic="/by/{secret}", events="delete")
     task.secret = "alice"
     session.delete(task)
     session.commit()
-    assert recorder.topics == [("/by/alice",)]
+    assert recorder.topics == [("/by/bob",)]
+    assert task.secret == "alice"
 
 
 def test_a_deleted_row_finds_its_topic_in_a_deferred_column(recorder: Recorder, session: Session) -> None:
@@ -484,7 +489,7 @@ def test_an_update_that_the_hub_refuses_does_not_take_the_others_along(
     session.commit()
     assert sorted(taken) == ["/task/2", "/task/3"]
     assert caplog.messages == [
-        "1 updates of committed changes were not published: the hub http://hub answered 413: too large"
+        "1 update of a committed change was not published: the hub http://hub answered 413: too large"
     ]
 
 

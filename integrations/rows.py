@@ -1,0 +1,159 @@
+"""How the rows of a model are told apart and read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cached_property
+from itertools import islice
+from operator import eq
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Column, ColumnElement, inspect, select, tuple_
+from sqlalchemy.orm import MANYTOONE, InstanceState, Mapper, RelationshipProperty, Session
+from sqlalchemy.types import TypeEngine
+
+Identity = tuple[Any, ...]
+
+Key = tuple[Any, ...]
+"""What tells a row from all others: where its key counts, and the key."""
+
+_AT_ONCE = 500
+"""Rows that one SELECT asks for by their keys: databases limit the parameters of a statement."""
+
+
+class RowReader:
+    """What is known of a model's table: its keys, its columns, and how to read its rows.
+
+    :param mapper: the model's mapper.
+    """
+
+    def __init__(self, mapper: Mapper[Any]) -> None:
+        self.mapper = mapper
+        self.model: type[Any] = mapper.class_
+        self.keys: tuple[str, ...] = tuple(
+            mapper.get_property_by_column(column).key for column in mapper.primary_key
+        )
+        self._only_key = self.keys[0] if len(self.keys) == 1 else None
+        # Tables that inherit share their keys, unless each is complete by itself.
+        self.space: Mapper[Any] = mapper if mapper.concrete else mapper.base_mapper
+        self.columns: dict[str, Column[Any]] = {
+            attribute.key: attribute.columns[0]
+            for attribute in mapper.column_attrs
+            if isinstance(attribute.columns[0], Column)
+        }
+        self._equal: dict[str, Callable[[Any, Any], bool]] = {
+            name: _comparison(column) for name, column in self.columns.items()
+        }
+
+    @cached_property
+    def relations(self) -> frozenset[str]:
+        """The attributes that are relationships."""
+        return frozenset(self.mapper.relationships.keys())
+
+    @cached_property
+    def many_to_one(self) -> dict[str, tuple[Mapper[Any], tuple[str, ...]]]:
+        """Relationships to one object by its primary key: the target, and the attributes with the key."""
+        return {
+            relation.key: (relation.mapper, local)
+            for relation in self.mapper.relationships
+            if relation.direction is MANYTOONE and (local := self.attributes_for(relation)) is not None
+        }
+
+    def attributes_for(self, relation: RelationshipProperty[Any]) -> tuple[str, ...] | None:
+        """Return the attributes that hold the other side's primary key, in its order, None where none do."""
+        local_of = {remote: local for local, remote in relation.local_remote_pairs or ()}
+        try:
+            columns = [local_of[column] for column in relation.mapper.primary_key]
+            return tuple(self.mapper.get_property_by_column(column).key for column in columns)
+        except Exception:  # a key of some of the columns, or columns that are not mapped
+            return None
+
+    def identity_of(self, item: object) -> Identity:
+        """Return the primary key of an object as it is now."""
+        if self._only_key is not None:
+            return (getattr(item, self._only_key),)
+        return tuple([getattr(item, key) for key in self.keys])
+
+    def equal(self, name: str, one: object, other: object) -> bool:
+        """Tell whether two values of a column are the same, as the column's type sees it."""
+        return self._equal[name](one, other)
+
+    def chosen(self, identities: Iterable[Identity]) -> ColumnElement[bool]:
+        """Return the condition that a row is one of these."""
+        columns = self.mapper.primary_key
+        if len(columns) == 1:
+            return columns[0].in_([identity[0] for identity in identities])
+        return tuple_(*columns).in_(list(identities))
+
+    def fetch(
+        self, session: Session, identities: Collection[Identity], names: Collection[str]
+    ) -> dict[Identity, dict[str, Any]]:
+        """Return the values that rows have in the database now, by identity; missing rows are left out.
+
+        :param names: attributes of columns.
+        """
+        found: dict[Identity, dict[str, Any]] = {}
+        for some in in_batches(identities):
+            for identity, values in self.rows_where(session, [self.chosen(some)], names):
+                found[identity] = values
+        return found
+
+    def rows_where(
+        self,
+        session: Session,
+        conditions: Iterable[ColumnElement[bool]],
+        names: Collection[str],
+        *,
+        limit: int | None = None,
+        parameters: Any = None,
+    ) -> Iterator[tuple[Identity, dict[str, Any]]]:
+        """Give identity and values of the rows that meet all conditions.
+
+        It is no statement of the ORM, so that no criteria of the app's own hide a row.
+        """
+        keys = self.mapper.primary_key
+        statement = (
+            select(*keys, *(self.columns[name] for name in names))
+            .select_from(self.mapper.persist_selectable)
+            .where(*conditions)
+            .limit(limit)
+        )
+        connection = session.connection(bind_arguments={"mapper": self.mapper})
+        for row in connection.execute(statement, parameters):
+            values = tuple(row)
+            yield values[: len(keys)], dict(zip(names, values[len(keys) :], strict=True))
+
+
+_readers: WeakKeyDictionary[type, RowReader] = WeakKeyDictionary()
+
+
+def reader_of(model: type) -> RowReader:
+    """Return the reader of a mapped class's rows."""
+    reader = _readers.get(model)
+    if reader is None:
+        reader = _readers[model] = RowReader(cast("Mapper[Any]", inspect(model)))
+    return reader
+
+
+def model_of(item: Any) -> type[Any]:
+    """Return an object's class."""
+    return cast("type[Any]", type(item))
+
+
+def state_of(item: object) -> InstanceState[Any]:
+    """Return what SQLAlchemy knows of an object."""
+    return cast("InstanceState[Any]", inspect(item))
+
+
+def in_batches(items: Iterable[Identity]) -> Iterator[list[Identity]]:
+    """Give items in lists that one statement can ask for."""
+    rest = iter(items)
+    while some := list(islice(rest, _AT_ONCE)):
+        yield some
+
+
+def _comparison(column: Column[Any]) -> Callable[[Any, Any], bool]:
+    kind = column.type
+    own: Any = type(kind).compare_values is not TypeEngine[Any].compare_values
+    return kind.compare_values if own else eq

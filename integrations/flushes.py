@@ -143,7 +143,8 @@ def _update(plan: Plan, item: object, fetched: Fetched, muted: Muted) -> Iterato
     changed, old = _differences(plan, state, fetched.get((reader.space, before), _NOTHING))
     if not changed:
         return
-    identity = reader.identity_of(item)
+    # An expired key would be loaded to be read, one row at a time.
+    identity = before if state.committed_state.keys().isdisjoint(reader.keys) else reader.identity_of(item)
     if identity == before:
         key = (reader.space, identity)
         yield key, Change("update", reader.model, item, identity, frozenset(changed), old, muted=muted)

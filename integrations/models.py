@@ -109,9 +109,17 @@ class ModelBinding(Binding):
         return fields_of(self._topic) if self._has_topic else frozenset()
 
     @property
-    def reads(self) -> bool:
-        """Whether attributes of rows are read, and not their keys alone."""
-        return self._names_data or self.looks_back or bool(self._computed)
+    def reads(self) -> frozenset[str] | None:
+        """The names of attributes that are read of a row, None where only a callable knows."""
+        computed = [fields_of(option) for option in (self._when, *self._computed.values())]
+        if self._names_data and not self.data_names:
+            computed.append(None)
+        names = {*self.data_names}
+        for fields in (self.topic_fields, *computed):
+            if fields is None:
+                return None
+            names |= fields
+        return frozenset(names)
 
     @property
     def looks_back(self) -> bool:

@@ -44,8 +44,8 @@ class Plan:
     bindings: list[ModelBinding]
     looks_back: bool = False
     """Whether somebody asks what rows were before."""
-    reads: bool = False
-    """Whether somebody reads attributes of rows."""
+    reads: frozenset[str] = frozenset()
+    """The columns that bindings read of rows; all of them where only a callable knows."""
     load: tuple[Any, ...] = ()
     """Options for loading rows before listeners are told, as bindings ask for them."""
     eager: tuple[Any, ...] = ()
@@ -109,7 +109,11 @@ def _make(model: type) -> Plan | None:
         return None
     others = len(receivers) > len(bindings)
     plan.looks_back = others or bool(plan.links) or any(binding.looks_back for binding in bindings)
-    plan.reads = any(binding.reads for binding in bindings)
+    for binding in bindings:
+        reads = binding.reads
+        # A name that is no column, such as a property, may read any.
+        known = reads is not None and reads <= reader.columns.keys() | reader.relations
+        plan.reads |= reads if reads is not None and known else reader.columns.keys()
     _take_names(plan, reader.mapper)
     return plan
 

@@ -64,18 +64,17 @@ def _load_model(session: Session, plan: Plan, group: Changes) -> None:
     if several:
         options = (*plan.eager, *options)
     if not options:
-        asked = several and plan.reads
         group = [
             (key, change)
             for key, change in group
-            if change.stale or (asked and _is_expired(plan, change)) or _is_in_doubt(change)
+            if change.stale or (several and _is_expired(plan, change)) or _is_in_doubt(change)
         ]
     _load_rows(session, plan.reader, group, options)
 
 
 def _is_expired(plan: Plan, change: Change) -> bool:
     expired = state_of(change.object).expired_attributes
-    return bool(expired) and not expired.isdisjoint(plan.reader.columns)
+    return bool(expired) and not expired.isdisjoint(plan.reads)
 
 
 def _is_in_doubt(change: Change) -> bool:

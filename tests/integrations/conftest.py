@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +76,24 @@ def tables(engine: Engine) -> Iterator[None]:
     Base.metadata.create_all(engine)
     yield
     Base.metadata.drop_all(engine)
+
+
+@pytest.fixture
+def count_queries(engine: Engine) -> Callable[..., AbstractContextManager[list[str]]]:
+    """Collect the SELECTs of a block: ``with count_queries() as selects``, or those that contain a text."""
+
+    @contextmanager
+    def collect(containing: str = "") -> Iterator[list[str]]:
+        selects: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
+            if statement.lstrip().upper().startswith("SELECT") and containing in statement:
+                selects.append(statement)
+
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            yield selects
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
+
+    return collect

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import Column, ForeignKey, Table
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -29,13 +29,36 @@ class Project(Base):
     tasks: Mapped[list[Task]] = relationship(back_populates="project", cascade="all, delete-orphan")
 
 
+task_tag = Table(
+    "task_tag",
+    Base.metadata,
+    Column("task_id", ForeignKey("task.id"), primary_key=True),
+    Column("tag_id", ForeignKey("tag.id"), primary_key=True),
+)
+
+
 class Task(Base):
     __tablename__ = "task"
     id: Mapped[int] = mapped_column(primary_key=True)
     title: Mapped[str]
+    tags: Mapped[list[Tag]] = relationship(secondary=task_tag, back_populates="tasks")
     secret: Mapped[str] = mapped_column(default="a secret")
     project_id: Mapped[int | None] = mapped_column(ForeignKey("project.id"))
     project: Mapped[Project | None] = relationship(back_populates="tasks")
+
+
+class Tag(Base):
+    __tablename__ = "tag"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    tasks: Mapped[list[Task]] = relationship(secondary=task_tag, back_populates="tags")
+
+
+class Account(Base):
+    __tablename__ = "account"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
 
 
 class Member(Base):

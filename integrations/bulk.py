@@ -45,13 +45,13 @@ def on_statement(state: ORMExecuteState, change_set_of: Callable[[Session], Chan
     recorder = _Recorder(reader_of(mapper.class_), plans, muted_now())
     rows = _rows(state, statement, recorder) if "rows" in modes else None
     result = state.invoke_statement()
-    if rows is None and isinstance(statement, Insert) and "rows" in modes:
-        rows = _inserted(result, recorder)
+    if rows is None and isinstance(statement, Insert) and not _may_upsert(statement) and "rows" in modes:
+        rows = _inserted(result)
     affected: int = getattr(result, "rowcount", -1)
     change_set = None if affected == 0 else change_set_of(state.session)
     if change_set is not None:
         known = rows is not None and affected <= len(rows)
-        recorder.record(change_set, rows or {}, refresh=not known, by_row="refresh" in modes)
+        recorder.record(change_set, rows or {}, refresh=not known, by_row=any(map(_wants_refresh, plans)))
     return result
 
 
@@ -121,6 +121,10 @@ class _Recorder:
         return self.reader.model if found is None else found.class_
 
 
+def _wants_refresh(plan: Plan) -> bool:
+    return any(binding.bulk == "refresh" for binding in plan.bindings)
+
+
 def _most(plan: Plan) -> int:
     most = 0
     for binding in plan.bindings:
@@ -165,14 +169,19 @@ def _by_key(session: Session, recorder: _Recorder, given: list[dict[str, Any]]) 
 
 def _to_insert(state: ORMExecuteState, statement: Insert, recorder: _Recorder) -> Rows | None:
     given = _values(state, statement)
-    if type(statement) is Insert:
+    if not _may_upsert(statement):
         identities = _identities(recorder.reader, given)
         return None if identities is None else dict.fromkeys(identities)
-    # A database's own INSERT may be an upsert: its rows may be there, and another unique key may find others.
+    # Its rows may be there, and another unique key may find others.
     return None if _has_other_keys(recorder.reader.mapper) else _by_key(state.session, recorder, given)
 
 
-def _inserted(result: Result[Any], recorder: _Recorder) -> Rows | None:
+def _may_upsert(statement: Insert) -> bool:
+    """Tell whether it is the INSERT of a database that has upserts."""
+    return hasattr(statement, "on_conflict_do_nothing") or hasattr(statement, "on_duplicate_key_update")
+
+
+def _inserted(result: Result[Any]) -> Rows | None:
     """Return the one row whose key the database has made, None where the result does not tell."""
     try:
         key = getattr(result, "inserted_primary_key", None)

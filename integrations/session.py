@@ -33,6 +33,7 @@ from .telling import note_failure, tell
 logger: logging.Logger = logging.getLogger(__name__)
 
 _CHANGE_SETS = "flask_mercure_sse"
+_FLUSHING = "flask_mercure_sse.flushing"
 _MAX_TELLS = 3
 """How often the listeners of one transaction are told anew because they change rows themselves."""
 
@@ -88,6 +89,7 @@ def _before_flush(session: Session, _context: object, _instances: object) -> Non
 def _after_flush(session: Session, _context: object) -> None:
     if not model_changed.receivers:
         return
+    session.info[_FLUSHING] = True
     change_set = _find(session)
     changes = collect(session, change_set.fetched if change_set else {})
     if not changes:
@@ -100,8 +102,8 @@ def _after_flush(session: Session, _context: object) -> None:
 
 def _persistent_to_deleted(session: Session, item: object) -> None:
     """Record a delete that the unit of work decided itself, such as an orphan's."""
-    if not model_changed.receivers:
-        return
+    if not session.info.get(_FLUSHING):
+        return  # a bulk statement takes objects out of the session, too
     change_set = _find(session)
     if change_set is not None and id(item) in change_set.flushed:
         return
@@ -135,6 +137,7 @@ def _before_commit(session: Session) -> None:
 
 def _after_flush_postexec(session: Session, _context: object) -> None:
     """Tell what something else changed while the transaction commits."""
+    session.info.pop(_FLUSHING, None)
     change_set = _find(session)
     if change_set is None:
         return

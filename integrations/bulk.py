@@ -48,10 +48,8 @@ def on_statement(state: ORMExecuteState, change_set_of: Callable[[Session], Chan
     if rows is None and isinstance(statement, Insert) and not _may_upsert(statement) and "rows" in modes:
         rows = _inserted(result)
     affected: int = getattr(result, "rowcount", -1)
-    change_set = None if affected == 0 else change_set_of(state.session)
-    if change_set is not None:
-        known = rows is not None and affected <= len(rows)
-        recorder.record(change_set, rows or {}, refresh=not known, by_row=any(map(_wants_refresh, plans)))
+    if affected != 0:
+        recorder.record(change_set_of(state.session), rows, affected)
     return result
 
 
@@ -83,21 +81,22 @@ class _Recorder:
         self.most = max((_most(plan) for plan in plans), default=BULK_MAX)
         """Rows that are told one by one, at most."""
 
-    def record(self, change_set: ChangeSet, rows: Rows, *, refresh: bool, by_row: bool) -> None:
-        """Record the rows, and where they are not all known or not all want them, that there were some.
+    def record(self, change_set: ChangeSet, rows: Rows | None, affected: int) -> None:
+        """Record the rows, and that there were some where not all are known or not all want to know them.
 
-        :param by_row: whether some bindings want to be told of rows and others not.
+        :param rows: None where they are not known.
+        :param affected: how many rows the database says that there were; negative where it does not.
         """
-        for identity, values in rows.items() if len(rows) <= self.most else ():
+        known = rows is not None and max(affected, len(rows)) <= self.most and affected <= len(rows)
+        for identity, values in rows.items() if rows is not None and len(rows) <= self.most else ():
             event = "insert" if values is None else "update"
             change = Change(event, self._model_of(values), None, identity, muted=self._muted, stale=True)
             change.old, change.reason = values or {}, "bulk"
             change_set.record((self.reader.space, identity), change)
-        refresh = refresh or len(rows) > self.most
-        if refresh or by_row:
-            for model in self._concerned(refresh):
+        if not known or any(map(_wants_refresh, self._plans)):
+            for model in self._concerned(not known):
                 change = Change("refresh", model, None, (), reason="bulk", muted=self._muted)
-                change.by_row = not refresh
+                change.by_row = known
                 change_set.record((model, "refresh"), change)
 
     def _concerned(self, refresh: bool) -> Iterator[type]:

@@ -132,6 +132,7 @@ def _delete(plan: Plan, item: object, fetched: Fetched, muted: Muted) -> tuple[K
             old[name] = value
         elif name in read:
             old[name] = read[name]
+    old |= {name: list(loaded[name]) for name in plan.touched if name in loaded}
     return key, Change("delete", reader.model, item, key[1], old=old, muted=muted)
 
 

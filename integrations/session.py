@@ -17,6 +17,9 @@ Rules of this room (each was found by running SQLAlchemy, see the tests beside i
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
@@ -34,6 +37,8 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 _CHANGE_SETS = "flask_mercure_sse"
 _FLUSHING = "flask_mercure_sse.flushing"
+L = TypeVar("L", bound=Callable[..., None])
+
 _MAX_TELLS = 3
 """How often the listeners of one transaction are told anew because they change rows themselves."""
 
@@ -77,6 +82,20 @@ def change_set_of(session: Session) -> ChangeSet:
 # Collecting
 
 
+def _guarded(listener: L) -> L:
+    """Return a listener whose errors end in the log: the app's flushes do not depend on it."""
+
+    @wraps(listener)
+    def guarded(*arguments: Any) -> None:
+        try:
+            listener(*arguments)
+        except Exception as error:
+            logger.error("Changes could not be followed: %s", describe(error))
+
+    return cast("L", guarded)
+
+
+@_guarded
 def _before_flush(session: Session, _context: object, _instances: object) -> None:
     if not model_changed.receivers:
         return
@@ -86,6 +105,7 @@ def _before_flush(session: Session, _context: object, _instances: object) -> Non
         change_set.fetched = fetched
 
 
+@_guarded
 def _after_flush(session: Session, _context: object) -> None:
     if not model_changed.receivers:
         return
@@ -100,6 +120,7 @@ def _after_flush(session: Session, _context: object) -> None:
     change_set.flushed = {id(change.object) for _key, change in changes if change.event == "delete"}
 
 
+@_guarded
 def _persistent_to_deleted(session: Session, item: object) -> None:
     """Record a delete that the unit of work decided itself, such as an orphan's."""
     if not session.info.get(_FLUSHING):

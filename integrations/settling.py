@@ -214,7 +214,9 @@ def _parents_of(plan: Plan, change: Change) -> Iterator[tuple[Key, Change]]:
                 parent.changed = frozenset({link.name})
             yield (link.parent.space, identity), parent
     for name in plan.touched:
-        for end in getattr(change.object, name, None) or ():
+        # What a deleted row belonged to was noted when it was deleted.
+        ends = change.old.get(name) if change.event == "delete" else getattr(change.object, name)
+        for end in ends or ():
             reader = reader_of(model_of(end))
             identity = reader.identity_of(end)
             touched = Change("update", reader.model, end, identity, reason="touch", muted=change.muted)

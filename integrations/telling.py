@@ -19,7 +19,7 @@ from .muting import is_muted
 from .plans import Receiver, binding_of, receivers_of
 from .rows import Key
 from .scope import Scope, current_scope
-from .settling import settle
+from .settling import Changes, settle
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def tell(session: Session, change_set: ChangeSet, *, may_load: bool = True) -> N
     token = _failures.set(failures)
     try:
         changes = [(key, change_set.changes[key]) for key in pending]
-        settled, others = settle(session, changes, change_set.changes, may_load=may_load)
+        settled, others = _settle(session, changes, change_set, may_load)
         change_set.drop({*pending, *others})
         told = _Round(change_set.scope)
         for key, change in settled:
@@ -54,6 +54,16 @@ def tell(session: Session, change_set: ChangeSet, *, may_load: bool = True) -> N
     ]
     if failures and _is_broken(session, change_set.changes.values()):
         raise failures[0]
+
+
+def _settle(
+    session: Session, changes: Changes, change_set: ChangeSet, may_load: bool
+) -> tuple[Changes, set[Key]]:
+    try:
+        return settle(session, changes, change_set.changes, may_load=may_load)
+    except Exception as error:
+        logger.error("Rows could not be read before they are published: %s", describe(error))
+        return [(key, change) for key, change in changes if not (change.stale or change.doubtful)], set()
 
 
 class _Round:

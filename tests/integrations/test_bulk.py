@@ -327,7 +327,11 @@ def test_the_collection_of_a_refresh_is_the_topic_without_fields_or_what_is_said
     bind(table, topic="/tasks/{id}", bulk="refresh")
     session.execute(update(Task).values(title="done"))
     session.commit()
-    assert [recorder.topics for recorder in (said, found, table)] == [[("/lists",)], [("/tasks",)], [("/task",)]]
+    assert [recorder.topics for recorder in (said, found, table)] == [
+        [("/lists",)],
+        [("/tasks",)],
+        [("/task",)],
+    ]
 
 
 def test_a_refresh_is_private_where_rows_may_be(session: Session, tasks: list[Task]) -> None:

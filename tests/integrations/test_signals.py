@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -10,9 +11,9 @@ from typing import Any
 import pytest
 from blinker import Namespace, Signal
 
-from flask_mercure_sse.integrations.binding import Binding
+from flask_mercure_sse.integrations.failures import publish_failed
 from flask_mercure_sse.integrations.signals import publish_signal
-from flask_mercure_sse.protocol.errors import BindingError
+from flask_mercure_sse.protocol.errors import BindingError, InvalidUpdate, PublishError
 from tests.integrations.recorder import Recorder
 
 
@@ -27,7 +28,7 @@ class Order:
     secret: str = "a secret"
 
 
-def bind(recorder: Recorder, signal: Signal, *arguments: Any, **options: Any) -> Binding:
+def bind(recorder: Recorder, signal: Any, *arguments: Any, **options: Any) -> Any:
     return publish_signal(recorder, signal, *arguments, **options)
 
 
@@ -142,6 +143,148 @@ def test_a_binding_can_be_disconnected_and_tells_what_it_is(recorder: Recorder, 
     paid.send(None)
     assert recorder.updates == []
     assert repr(binding) == "<Binding of order-paid (disconnected)>"
+
+
+def test_a_binding_ends_with_the_block_that_it_is_made_for(recorder: Recorder, paid: Signal) -> None:
+    with bind(recorder, paid) as binding:
+        paid.send(None)
+        assert binding.connected
+    paid.send(None)
+    assert not binding.connected
+    assert len(recorder.updates) == 1
+
+
+def test_several_chosen_senders_are_heard(recorder: Recorder, paid: Signal) -> None:
+    shop, stall, other = Order(1), Order(2), Order(3)
+    bind(recorder, paid, data=lambda sender: sender.id, sender=[shop, stall])
+    for sender in (shop, stall, other):
+        paid.send(sender)
+    assert recorder.bodies == [1, 2]
+
+
+def test_a_signal_that_is_sent_with_await_is_published(recorder: Recorder, paid: Signal) -> None:
+    heard: list[str] = []
+
+    async def receive(sender: str) -> None:
+        heard.append(sender)
+
+    bind(recorder, paid, data=lambda sender: sender)
+    with paid.connected_to(receive):
+        asyncio.run(paid.send_async("one"))
+    paid.send("two")
+    assert heard == ["one"]
+    assert [update.data for update in recorder.updates] == ["one", "two"]
+
+
+def test_a_wrapper_of_the_senders_own_is_used_for_an_awaited_send(recorder: Recorder, paid: Signal) -> None:
+    wrapped: list[str] = []
+
+    def wrapper(receiver: Any) -> Any:
+        async def call(sender: str) -> None:
+            wrapped.append(sender)
+            receiver(sender)
+
+        return call
+
+    bind(recorder, paid)
+    asyncio.run(paid.send_async("one", _sync_wrapper=wrapper))
+    assert wrapped == ["one"]
+    assert len(recorder.updates) == 1
+
+
+def test_all_signals_of_a_namespace_are_bound_also_those_that_come_later(recorder: Recorder) -> None:
+    namespace = Namespace()
+    paid = namespace.signal("order-paid")
+    binding = bind(recorder, namespace, data=lambda sender, **arguments: sorted(arguments))
+    sent = namespace.signal("order-sent")
+    paid.send(None, order=1)
+    sent.send(None, parcel=2)
+    assert recorder.topics == [("order-paid",), ("order-sent",)]
+    assert recorder.bodies == [["order"], ["parcel"]]
+    assert [one.source for one in binding.bindings] == ["order-paid", "order-sent"]
+    assert repr(binding) == "<NamespaceBinding of order-paid, order-sent>"
+
+
+def test_a_namespace_is_disconnected_as_a_whole(recorder: Recorder) -> None:
+    namespace = Namespace()
+    paid = namespace.signal("order-paid")
+    with bind(recorder, namespace) as binding:
+        paid.send(None)
+    paid.send(None)
+    namespace.signal("order-sent").send(None)
+    assert not binding.connected
+    assert len(recorder.updates) == 1
+
+
+def test_a_namespaces_binding_decorates_the_callable_of_all_its_data(recorder: Recorder) -> None:
+    namespace = Namespace()
+    namespace.signal("order-paid")
+
+    @bind(recorder, namespace)
+    def data(sender: object) -> dict[str, object]:
+        return {"from": sender}
+
+    for name in ("order-paid", "order-sent"):
+        namespace.signal(name).send("shop")
+    assert recorder.bodies == [{"from": "shop"}] * 2
+
+
+def test_what_is_neither_signal_nor_namespace_is_an_error(recorder: Recorder) -> None:
+    with pytest.raises(BindingError, match="signal: 'order-paid' is neither a blinker signal nor"):
+        bind(recorder, "order-paid")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["a serializer", "a topic", "data that JSON cannot encode"])
+def test_an_error_is_told_by_publish_failed(name: str, recorder: Recorder, paid: Signal) -> None:
+    failed: list[Any] = []
+
+    def note(sender: object, error: Exception, update: object) -> None:
+        failed.append((sender, type(error), update))
+
+    binding = bind(recorder, paid, **FAILING[name])
+    with publish_failed.connected_to(note):
+        paid.send(None)
+    [(sender, error, update)] = failed
+    assert (sender, update) == (binding, None)
+    assert error in (ZeroDivisionError, InvalidUpdate)
+
+
+def test_a_receiver_of_publish_failed_that_fails_itself_does_no_harm(
+    recorder: Recorder, paid: Signal, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(sender: object, **what: object) -> None:
+        raise RuntimeError("twice")
+
+    bind(recorder, paid, data=lambda sender: 1 / 0)
+    with publish_failed.connected_to(fail):
+        paid.send(None)
+    assert "A receiver of publish_failed failed: RuntimeError" in caplog.text
+
+
+def test_where_tests_and_debugging_want_it_an_error_reaches_the_sender(paid: Signal) -> None:
+    recorder = Recorder(strict=True)
+    bind(recorder, paid, data=lambda sender: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        paid.send(None)
+
+
+def test_a_hub_that_does_not_answer_never_reaches_the_sender(paid: Signal) -> None:
+    def fail(update: object) -> None:
+        raise PublishError("http://hub", None, "connection refused")
+
+    recorder = Recorder(strict=True)
+    recorder.outlet.publish = fail  # type: ignore[method-assign]
+    bind(recorder, paid)
+    paid.send(None)
+
+
+def test_the_log_has_no_text_of_a_foreign_error_for_it_may_hold_values(
+    recorder: Recorder, paid: Signal, caplog: pytest.LogCaptureFixture
+) -> None:
+    bind(recorder, paid, data=lambda sender, password: int(password))
+    paid.send(None, password="hunter2")
+    assert "could not publish: ValueError in <lambda>, " in caplog.text
+    assert "hunter2" not in caplog.text
 
 
 FAILING: dict[str, dict[str, Any]] = {

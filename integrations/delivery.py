@@ -14,14 +14,14 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 def publish_all(held: list[Held]) -> None:
     """Publish updates in their order; each failure is logged and told by ``publish_failed``."""
-    for position, (binding, outlet, update) in enumerate(held):
+    for position, (_key, binding, outlet, update) in enumerate(held):
         try:
             outlet.publish(update)
         except PublishError as error:
             if error.status is None:
                 # Waiting for it again with each of many updates would hold up the app.
                 _give_up(held[position:], outlet, error)
-                publish_all([one for one in held[position + 1 :] if one[1] is not outlet])
+                publish_all([one for one in held[position + 1 :] if one[2] is not outlet])
                 return
             report(
                 logger,
@@ -41,7 +41,7 @@ def publish_all(held: list[Held]) -> None:
 
 
 def _give_up(held: list[Held], silent: Outlet, error: PublishError) -> None:
-    lost = [(binding, update) for binding, outlet, update in held if outlet is silent]
+    lost = [(binding, update) for _key, binding, outlet, update in held if outlet is silent]
     logger.error("%d updates of committed changes were not published: %s", len(lost), error)
     for binding, update in lost:
         tell_failed(logger, error, sender=binding, update=update)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.orm import InstanceState, LoaderCallableStatus, Session
 
-from .changes import Change
+from .changes import UNKNOWN, Change, Key
 from .failures import describe
-from .muting import Muted, muted_now
+from .muting import muted_now
 from .plans import Plan, plan_for
-from .rows import Identity, Key, RowReader, model_of, reader_of, state_of
+from .rows import Identity, RowReader, model_of, reader_of, state_of
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 Fetched = Mapping[Key, Mapping[str, Any]]
 """Values from before the flush that no object had loaded, by row."""
 
-_NOTHING: Mapping[str, Any] = {}
+_NO_VALUE = LoaderCallableStatus.NO_VALUE
 
 
 class _Plans(dict[type, "Plan | None"]):
@@ -39,13 +39,10 @@ def remember(session: Session) -> dict[Key, dict[str, Any]]:
     plans = _Plans()
     for items, of in ((session.deleted, _unknown_of_deleted), (session.dirty, _unknown_of_changed)):
         for item in items:
-            plan = plans[type(item)]
-            if plan is None:
-                continue
-            state = state_of(item)
-            if state.identity is not None and (names := of(plan, state)):
+            plan = plans[item.__class__]
+            if plan is not None and (names := of(plan, state := state_of(item))) and state.identity:
                 identities, all_names = wanted.setdefault(plan.reader, (set(), set()))
-                identities.add(tuple(state.identity))
+                identities.add(state.identity)
                 all_names |= names
     found: dict[Key, dict[str, Any]] = {}
     for reader, (identities, names) in wanted.items():
@@ -58,145 +55,157 @@ def remember(session: Session) -> dict[Key, dict[str, Any]]:
     return found
 
 
-def _unknown_of_deleted(plan: Plan, state: InstanceState[Any]) -> set[str]:
+def _unknown_of_deleted(plan: Plan, state: InstanceState[Any]) -> set[str] | None:
     if not plan.looks_back:
-        return set()
-    unknown = state.unloaded & plan.reader.columns.keys()
-    return unknown | _set_unseen(plan, state)
+        return None
+    return (state.unloaded & plan.reader.columns.keys()) | (_unknown_of_changed(plan, state) or set())
 
 
-def _unknown_of_changed(plan: Plan, state: InstanceState[Any]) -> set[str]:
-    unknown = _set_unseen(plan, state)
-    if not plan.reader.relations.isdisjoint(state.committed_state):
-        # Its foreign key may be about to change, or it is about to be deleted as an orphan.
-        unknown |= state.unloaded & plan.reader.columns.keys()
+def _unknown_of_changed(plan: Plan, state: InstanceState[Any]) -> set[str] | None:
+    unknown: set[str] | None = None
+    reader = plan.reader
+    for name, value in state.committed_state.items():
+        if value.__class__ is LoaderCallableStatus and name in reader.columns:
+            unknown = unknown or set()
+            unknown.add(name)  # set before it had been loaded
+        elif name in reader.relations:
+            # A foreign key may be about to change, or the row to be deleted as an orphan.
+            unknown = (unknown or set()) | (state.unloaded & reader.columns.keys())
     return unknown
-
-
-def _set_unseen(plan: Plan, state: InstanceState[Any]) -> set[str]:
-    """Return the attributes that were set before they had been loaded."""
-    return {
-        name
-        for name, value in state.committed_state.items()
-        if value.__class__ is LoaderCallableStatus and name in plan.reader.columns
-    }
 
 
 # After the flush
 
 
-def collect(session: Session, fetched: Fetched) -> list[tuple[Key, Change]]:
-    """Return the rows that a flush has changed, each behind the key that tells it from all others."""
+def collect(session: Session, fetched: Fetched) -> list[Change]:
+    """Return what a flush has done to the rows that concern somebody."""
     plans = _Plans()
-    muted = muted_now()
-    changes: list[tuple[Key, Change]] = []
+    collector = _Collector(fetched)
     # Deletes first: a row that is deleted and added again in one flush is one UPDATE.
-    for item in session.deleted:
-        if plan := plans[type(item)]:
-            changes.append(_delete(plan, item, fetched, muted))
-            if plan.reverse:
-                changes += _other_ends(plan, item, muted, deleted=True)
-    for item in session.new:
-        if plan := plans[type(item)]:
-            reader = plan.reader
-            identity = reader.identity_of(item)
-            if None not in identity:  # a flush of chosen objects leaves others without a key
-                change = Change("insert", reader.model, item, identity)
-                if muted:
-                    change.muted = muted
-                changes.append(((reader.space, identity), change))
+    for items, take, deleted in (
+        (session.deleted, collector.take_deleted, True),
+        (session.new, collector.take_new, False),
+        (session.dirty, collector.take_changed, False),
+    ):
+        for item in items:
+            plan = plans[item.__class__]
+            if plan is not None:
+                take(plan, item)
                 if plan.reverse:
-                    changes += _other_ends(plan, item, muted)
-    for item in session.dirty:
-        if plan := plans[type(item)]:
-            changes += _update(plan, item, fetched, muted)
-            if plan.reverse:
-                changes += _other_ends(plan, item, muted)
-    return changes
+                    collector.take_other_ends(plan, item, deleted=deleted)
+    return collector.mute()
 
 
-def collect_orphan(item: object, fetched: Fetched) -> tuple[Key, Change] | None:
-    """Return the delete of an object that nobody deleted by itself."""
+def collect_orphan(item: object, fetched: Fetched) -> list[Change]:
+    """Return the delete of an object that nobody deleted by itself, none where it concerns nobody."""
     plan = plan_for(type(item))
-    return None if plan is None else _delete(plan, item, fetched, muted_now())
+    collector = _Collector(fetched)
+    if plan is not None:
+        collector.take_deleted(plan, item)
+    return collector.mute()
 
 
-def _delete(plan: Plan, item: object, fetched: Fetched, muted: Muted) -> tuple[Key, Change]:
-    reader, state = plan.reader, state_of(item)
-    key = (reader.space, tuple(state.identity or ()))
-    loaded, before, read = state.dict, state.committed_state, fetched.get(key, _NOTHING)
-    old: dict[str, Any] = {}
-    for name in reader.columns:
-        value = before.get(name, loaded.get(name, LoaderCallableStatus.NO_VALUE))
-        if value.__class__ is not LoaderCallableStatus:
-            old[name] = value
-        elif name in read:
-            old[name] = read[name]
-    old |= {name: list(loaded[name]) for name in plan.touched if name in loaded}
-    return key, Change("delete", reader.model, item, key[1], old=old, muted=muted)
+class _Collector:
+    """Makes changes of a flush's objects.
 
-
-def _update(plan: Plan, item: object, fetched: Fetched, muted: Muted) -> Iterator[tuple[Key, Change]]:
-    reader, state = plan.reader, state_of(item)
-    if not state.committed_state:
-        return
-    before: Identity = tuple(state.identity or ())
-    changed, old = _differences(plan, state, fetched.get((reader.space, before), _NOTHING))
-    if not changed:
-        return
-    # An expired key would be loaded to be read, one row at a time.
-    identity = before if state.committed_state.keys().isdisjoint(reader.keys) else reader.identity_of(item)
-    if identity == before:
-        key = (reader.space, identity)
-        yield key, Change("update", reader.model, item, identity, frozenset(changed), old, muted=muted)
-    else:
-        yield _delete(plan, item, fetched, muted)
-        yield (reader.space, identity), Change("insert", reader.model, item, identity, muted=muted)
-
-
-def _differences(
-    plan: Plan, state: InstanceState[Any], fetched: Mapping[str, Any]
-) -> tuple[set[str], dict[str, Any]]:
-    """Return the names of what really changed, and the values from before as far as they are known."""
-    changed: set[str] = set()
-    old: dict[str, Any] = {}
-    reader, loaded = plan.reader, state.dict
-    for name, before in state.committed_state.items():
-        if name not in reader.columns:
-            if name in plan.collections and state.attrs[name].history.has_changes():
-                changed.add(name)
-            continue
-        if before.__class__ is LoaderCallableStatus:
-            before = fetched.get(name, before)
-        known = before.__class__ is not LoaderCallableStatus
-        if known and name in loaded and reader.equal(name, before, loaded[name]):
-            continue
-        if known:
-            old[name] = before
-        changed.add(name)
-    if plan.to_one:
-        changed |= {name for name, columns in plan.to_one.items() if not changed.isdisjoint(columns)}
-    return changed, old
-
-
-def _other_ends(
-    plan: Plan, item: object, muted: Muted, *, deleted: bool = False
-) -> Iterator[tuple[Key, Change]]:
-    """Give the rows at the other ends of associations that this flush makes or ends.
-
-    :param deleted: whether the item is, and with it all of its associations.
+    :param fetched: what :func:`remember` found.
     """
-    state = state_of(item)
-    for attribute, names in plan.reverse.items():
-        if attribute not in state.dict:
-            continue
-        history = state.attrs[attribute].history
-        ends = [*(history.added or ()), *(history.deleted or ())]
-        if deleted:
-            ends += history.unchanged or ()
-        for end in ends:
-            reader = reader_of(model_of(end))
-            identity = reader.identity_of(end)
-            if None not in identity and plan_for(reader.model) is not None:
-                change = Change("update", reader.model, end, identity, frozenset(names), muted=muted)
-                yield (reader.space, identity), change
+
+    def __init__(self, fetched: Fetched) -> None:
+        self._fetched = fetched
+        self._changes: list[Change] = []
+
+    def mute(self) -> list[Change]:
+        """Return the changes, each with what is muted now."""
+        if muted := muted_now():
+            for change in self._changes:
+                change.muted = muted
+        return self._changes
+
+    def take_deleted(self, plan: Plan, item: object) -> None:
+        """Take the delete of an object's row, with all that the row had as far as it is known."""
+        reader, state = plan.reader, state_of(item)
+        identity: Identity = state.identity or ()
+        key = (reader.space, identity)
+        loaded, before, read = state.dict, state.committed_state, self._fetched.get(key, UNKNOWN)
+        old: dict[str, Any] = {}
+        for name in reader.columns:
+            value = before.get(name, loaded.get(name, _NO_VALUE))
+            if value.__class__ is not LoaderCallableStatus:
+                old[name] = value
+            elif name in read:
+                old[name] = read[name]
+        for name in plan.touched & loaded.keys():
+            old[name] = list(loaded[name])
+        self._changes.append(Change("delete", reader.model, item, identity, old=old, key=key))
+
+    def take_new(self, plan: Plan, item: object) -> None:
+        """Take the insert of an object's row."""
+        reader = plan.reader
+        identity = reader.identity_of(item)
+        if None not in identity:  # a flush of chosen objects leaves others without a key
+            key = (reader.space, identity)
+            self._changes.append(Change("insert", reader.model, item, identity, key=key))
+
+    def take_changed(self, plan: Plan, item: object) -> None:
+        """Take the update of an object's row, none where nothing really changed."""
+        reader, state = plan.reader, state_of(item)
+        if not state.committed_state:
+            return
+        identity: Identity = state.identity or ()
+        key = (reader.space, identity)
+        changed, old = self._differences(plan, state, self._fetched.get(key, UNKNOWN))
+        if not changed:
+            return
+        # An expired key would be loaded to be read, one row at a time.
+        if not reader.key_names.isdisjoint(changed) and reader.identity_of(item) != identity:
+            self.take_deleted(plan, item)
+            self.take_new(plan, item)
+            return
+        names = plan.interned(changed)
+        self._changes.append(Change("update", reader.model, item, identity, names, old, key=key))
+
+    def _differences(
+        self, plan: Plan, state: InstanceState[Any], fetched: Mapping[str, Any]
+    ) -> tuple[list[str], dict[str, Any]]:
+        """Return the names of what really changed, and the values from before as far as they are known."""
+        changed: list[str] = []
+        old: dict[str, Any] = {}
+        equal, loaded = plan.reader.equal, state.dict
+        for name, before in state.committed_state.items():
+            same = equal.get(name)
+            if same is None:
+                if name in plan.collections and state.attrs[name].history.has_changes():
+                    changed.append(name)
+                continue
+            if before.__class__ is LoaderCallableStatus:
+                before = fetched.get(name, _NO_VALUE)
+            if before.__class__ is not LoaderCallableStatus:
+                if name in loaded and same(before, loaded[name]):
+                    continue
+                old[name] = before
+            changed.append(name)
+        if plan.to_one:
+            changed += [name for name, columns in plan.to_one.items() if not set(changed).isdisjoint(columns)]
+        return changed, old
+
+    def take_other_ends(self, plan: Plan, item: object, *, deleted: bool) -> None:
+        """Take the rows at the other ends of associations that a flush makes or ends.
+
+        :param deleted: whether the item is, and with it all of its associations.
+        """
+        state = state_of(item)
+        for attribute, names in plan.reverse.items():
+            if attribute not in state.dict:
+                continue
+            history = state.attrs[attribute].history
+            ends = [*(history.added or ()), *(history.deleted or ())]
+            if deleted:
+                ends += history.unchanged or ()
+            for end in ends:
+                reader = reader_of(model_of(end))
+                identity = reader.identity_of(end)
+                if None not in identity and plan_for(reader.model) is not None:
+                    key = (reader.space, identity)
+                    change = Change("update", reader.model, end, identity, frozenset(names), key=key)
+                    self._changes.append(change)

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, cast
 from urllib.parse import quote
 
 from flask_mercure_sse.protocol.errors import BindingError
+from flask_mercure_sse.protocol.ids import urn_series
+from flask_mercure_sse.protocol.update import Update
 
 from .binding import Binding, Held, Outlet
 from .body import MAX_BYTES, BodyWriter
@@ -43,12 +45,15 @@ class Way:
     :param scope: what the updates share.
     """
 
-    __slots__ = ("body", "outlet", "settings")
+    __slots__ = ("body", "ids", "outlet", "settings", "tables")
 
     def __init__(self, outlet: Outlet, scope: Scope) -> None:
         self.outlet = outlet
         self.settings = outlet.settings
         self.body = BodyWriter(outlet.encode, scope)
+        self.ids = urn_series()
+        self.tables: dict[type, str | None] = {}
+        """The topic of each model's table where nobody may change the options of its updates."""
 
 
 class ModelBinding(Binding):
@@ -78,9 +83,11 @@ class ModelBinding(Binding):
         bulk: str | None = "rows",
         collection: object = None,
         max_bytes: int = MAX_BYTES,
+        marshaler: Callable[[Any], Any] | None = None,
+        callback: Callable[[dict[str, Any]], Any] | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(signal, outlet, **options)
+        super().__init__(signal, outlet, marshaler=marshaler, callback=callback, **options)
         self._events = _checked_events(events)
         self.watch: frozenset[str] | None = None if watch is None else names_option("watch", watch)
         self.ignore: frozenset[str] = frozenset() if ignore is None else names_option("ignore", ignore)
@@ -99,6 +106,9 @@ class ModelBinding(Binding):
         self.data_names: tuple[str, ...] = names_in(options.get("data"))
         self._collection = None if collection is None else _collection_topics(collection)
         self._tables: dict[type, str] = {}
+        # Such a binding asks nothing of a row but its key, and perhaps its data.
+        self._is_plain = not (self._has_topic or self._when or self._computed or marshaler or callback)
+        self._is_plain = self._is_plain and self._constants["id"] is None
         self._check_names()
 
     # What it needs to know of rows
@@ -143,6 +153,40 @@ class ModelBinding(Binding):
 
     def build(self, outlet: Outlet, sender: Any, arguments: Arguments) -> Iterable[Held]:
         return self.updates(Way(outlet, current_scope()), arguments["change"])
+
+    def publish_to(self, held: list[Held], way: Way, change: Change) -> None:
+        """Add the updates that a change becomes to a list, all of them or in an error none."""
+        table = self._plain_table(way, change.model) if self._is_plain else None
+        if table is None or change.event == "refresh":
+            held.extend(self.updates(way, change))
+        elif self._is_wanted(change):
+            topics = (f"{table}/{self._key_text(change.identity)}", table)
+            type: Any = self._constants["type"]
+            if type is None and way.settings.type_is_topic:
+                type = table
+            private = way.settings.model_private if self._private is None else self._constants["private"]
+            update = Update.trusted(
+                topics,
+                self._body_of(way, change, change.event, change.reason),
+                bool(private),
+                next(way.ids),
+                topics[0] if type is True else type,
+                cast("int | None", self._constants["retry"]),
+            )
+            held.append((change.key, self, way.outlet, update))
+
+    def _plain_table(self, way: Way, model: type) -> str | None:
+        try:
+            return way.tables[model]
+        except KeyError:
+            table = way.tables[model] = None if sender_options(model) else self._table_topic(model)
+            return table
+
+    def _is_wanted(self, change: Change) -> bool:
+        """Tell whether a change is published at all, where its audience stays the same."""
+        if change.event not in self._events or (change.reason == "bulk" and self.bulk != "rows"):
+            return False
+        return change.event != "update" or change.reason == "touch" or self._passes(change.changed)
 
     def updates(self, way: Way, change: Change) -> Sequence[Held]:
         """Return the updates that a change becomes and what they go through."""
@@ -242,14 +286,15 @@ class ModelBinding(Binding):
         """Return the update that tells an audience of an event, none where it is not chosen."""
         if event not in self._events and event != "refresh":
             return ()
-        data = None
-        if self._names_data and event != "delete":
-            data = self._data_text(way, change)
-        body = way.body.write(change, event, reason=reason, data=data, changed=event == "update")
+        return self._held(way, change, audience, self._body_of(way, change, event, reason))
+
+    def _body_of(self, way: Way, change: Change, event: str, reason: str | None) -> str:
+        data = self._data_text(way, change) if self._names_data and event != "delete" else None
+        body = way.body.write(change, event, reason, data)
         if len(body) > self._max_bytes or (not body.isascii() and len(body.encode()) > self._max_bytes):
             self.truncated += 1
-            body = way.body.truncated(change, event, reason=reason)
-        return self._held(way, change, audience, body)
+            body = way.body.truncated(change, event, reason)
+        return body
 
     def _held(self, way: Way, change: Change, audience: Audience, body: str) -> Sequence[Held]:
         options: dict[str, Any] = dict(self._constants)
@@ -260,10 +305,11 @@ class ModelBinding(Binding):
         options["private"] = audience.private
         if self._marshaler or self._callback or sender_options(change.model):
             options.update(topic=audience.topics, data=body)
-            return tuple(self._finish(way.outlet, options, change.model))
+            made = self._finish(way.outlet, options, change.model)
+            return [(change.key, *held[1:]) for held in made]
         if options["type"] is None and way.settings.type_is_topic:
             options["type"] = self._implied_type(audience.topics)
-        return ((self, way.outlet, compose(audience.topics, body, **options)),)
+        return ((change.key, self, way.outlet, compose(audience.topics, body, **options)),)
 
     def _data_text(self, way: Way, change: Change) -> str | None:
         try:
@@ -292,8 +338,9 @@ class ModelBinding(Binding):
         options: dict[str, Any] = {name: self._constants.get(name) for name in ("type", "retry")}
         if options["type"] is None and way.settings.type_is_topic:
             options["type"] = self._implied_type(audience.topics)
-        body = way.body.write(change, "refresh", reason=change.reason)
-        return ((self, way.outlet, compose(audience.topics, body, private=audience.private, **options)),)
+        body = way.body.write(change, "refresh", change.reason)
+        update = compose(audience.topics, body, private=audience.private, **options)
+        return ((change.key, self, way.outlet, update),)
 
     def collection_of(self, model: type) -> tuple[str, ...]:
         """Return the topics of those who follow all rows of a model."""
@@ -308,7 +355,12 @@ class ModelBinding(Binding):
     def _row_and_table(self, _item: object, arguments: Arguments) -> tuple[str, str]:
         change: Change = arguments["change"]
         table = self._table_topic(change.model)
-        return f"{table}/{'/'.join(map(_quoted, change.identity))}", table
+        return f"{table}/{self._key_text(change.identity)}", table
+
+    def _key_text(self, identity: tuple[Any, ...]) -> str:
+        if len(identity) == 1:
+            return _quoted(identity[0])
+        return "/".join(map(_quoted, identity))
 
     def _table_topic(self, model: type) -> str:
         topic = self._tables.get(model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -59,6 +59,18 @@ class Plan:
     """Relationships whose other ends are named there, by the names that they have there."""
     touched: frozenset[str] = frozenset()
     """Relationships to several objects that are touched."""
+
+    _names: dict[tuple[str, ...], frozenset[str]] = field(
+        default_factory=dict["tuple[str, ...]", "frozenset[str]"]
+    )
+
+    def interned(self, names: Sequence[str]) -> frozenset[str]:
+        """Return names as a set, the same one for the same names: many rows change alike."""
+        key = tuple(names)
+        found = self._names.get(key)
+        if found is None:
+            found = self._names[key] = frozenset(names)
+        return found
 
     @property
     def bulk(self) -> str | None:

@@ -59,5 +59,5 @@ def _bindings(model: type) -> list[ModelBinding]:
 
 def _publish(held: Held, session: Any) -> None:
     if session is None or not defer(session, held):
-        _binding, outlet, update = held
+        _key, _binding, outlet, update = held
         outlet.publish(update)

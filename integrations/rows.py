@@ -11,12 +11,10 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Column, ColumnElement, inspect, select, tuple_
 from sqlalchemy.orm import MANYTOONE, InstanceState, Mapper, RelationshipProperty, Session
+from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.types import TypeEngine
 
 Identity = tuple[Any, ...]
-
-Key = tuple[Any, ...]
-"""What tells a row from all others: where its key counts, and the key."""
 
 _AT_ONCE = 500
 """Rows that one SELECT asks for by their keys: databases limit the parameters of a statement."""
@@ -35,6 +33,7 @@ class RowReader:
             mapper.get_property_by_column(column).key for column in mapper.primary_key
         )
         self._only_key = self.keys[0] if len(self.keys) == 1 else None
+        self.key_names: frozenset[str] = frozenset(self.keys)
         # Tables that inherit share their keys, unless each is complete by itself.
         self.space: Mapper[Any] = mapper if mapper.concrete else mapper.base_mapper
         self.columns: dict[str, Column[Any]] = {
@@ -42,9 +41,10 @@ class RowReader:
             for attribute in mapper.column_attrs
             if isinstance(attribute.columns[0], Column)
         }
-        self._equal: dict[str, Callable[[Any, Any], bool]] = {
+        self.equal: dict[str, Callable[[Any, Any], bool]] = {
             name: _comparison(column) for name, column in self.columns.items()
         }
+        """How two values of a column are compared, as the column's type sees them."""
 
     @cached_property
     def relations(self) -> frozenset[str]:
@@ -74,10 +74,6 @@ class RowReader:
         if self._only_key is not None:
             return (getattr(item, self._only_key),)
         return tuple([getattr(item, key) for key in self.keys])
-
-    def equal(self, name: str, one: object, other: object) -> bool:
-        """Tell whether two values of a column are the same, as the column's type sees it."""
-        return self._equal[name](one, other)
 
     def chosen(self, identities: Iterable[Identity]) -> ColumnElement[bool]:
         """Return the condition that a row is one of these."""
@@ -141,9 +137,8 @@ def model_of(item: Any) -> type[Any]:
     return cast("type[Any]", type(item))
 
 
-def state_of(item: object) -> InstanceState[Any]:
-    """Return what SQLAlchemy knows of an object."""
-    return cast("InstanceState[Any]", inspect(item))
+state_of: Callable[[object], InstanceState[Any]] = instance_state
+"""Returns what SQLAlchemy knows of an object."""
 
 
 def in_batches(items: Iterable[Identity]) -> Iterator[list[Identity]]:

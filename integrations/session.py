@@ -25,12 +25,11 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 
 from .bulk import on_statement
-from .changes import model_changed
+from .changes import Key, model_changed
 from .changeset import ChangeSet
 from .delivery import publish_all
 from .failures import describe
 from .flushes import collect, collect_orphan, remember
-from .rows import Key
 from .telling import note_failure, tell
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -115,9 +114,9 @@ def _after_flush(session: Session, _context: object) -> None:
     if not changes:
         return
     change_set = change_set or change_set_of(session)
-    for key, change in changes:
-        change_set.record(key, change)
-    change_set.flushed = {id(change.object) for _key, change in changes if change.event == "delete"}
+    for change in changes:
+        change_set.record(change)
+    change_set.flushed = {id(change.object) for change in changes if change.event == "delete"}
 
 
 @_guarded
@@ -128,8 +127,8 @@ def _persistent_to_deleted(session: Session, item: object) -> None:
     change_set = _find(session)
     if change_set is not None and id(item) in change_set.flushed:
         return
-    if recorded := collect_orphan(item, change_set.fetched if change_set else {}):
-        change_set_of(session).record(*recorded)
+    for change in collect_orphan(item, change_set.fetched if change_set else {}):
+        change_set_of(session).record(change)
 
 
 def _do_orm_execute(state: ORMExecuteState) -> object:
@@ -173,7 +172,7 @@ def _after_flush_postexec(session: Session, _context: object) -> None:
 
 def _give_up(change_set: ChangeSet) -> None:
     """Tell no more where listeners change rows each time they are told."""
-    told: set[Key] = {key for key, _held in change_set.held}
+    told: set[Key | None] = {held[0] for held in change_set.held}
     if untold := [key for key in change_set.pending if key not in told]:
         logger.error("Listeners keep changing rows; %d changes are not published", len(untold))
     change_set.pending = {}

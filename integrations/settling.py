@@ -9,17 +9,15 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectin_polymorphic
 
-from .changes import Change, Event
+from .changes import Change, Event, Key
 from .plans import Link, Plan, plan_for
-from .rows import Identity, Key, RowReader, in_batches, model_of, reader_of, state_of
-
-Changes = list[tuple[Key, Change]]
+from .rows import Identity, RowReader, in_batches, model_of, reader_of, state_of
 
 
 def settle(
-    session: Session, recorded: Changes, known: Mapping[Key, Change], *, may_load: bool
-) -> tuple[Changes, set[Key]]:
-    """Return what became of rows, and which of them are only told because others changed.
+    session: Session, recorded: list[Change], known: Mapping[Key, Change], *, may_load: bool
+) -> list[Change]:
+    """Return what became of rows, and of those that belong to them.
 
     Objects are loaded where they must be, with one SELECT a model; what adds up to nothing is left out.
 
@@ -27,67 +25,64 @@ def settle(
     :param known: all changes of the transaction, by row.
     :param may_load: whether rows can still be loaded; else what is not known is left out.
     """
+    groups = _by_model(recorded)
     if may_load:
-        _load(session, recorded)
-    settled: dict[Key, Change] = {}
-    for key, change in recorded:
+        _load(session, groups)
+    settled: list[Change] = []
+    for change in recorded:
         if not (change.stale or change.doubtful or change.remade):
-            settled[key] = change
+            settled.append(change)
         elif (may_load or change.object is not None) and (made := _settled(change)) is not None:
-            settled[key] = made
-    recorded_keys = set(settled)
-    for key, change in _linked(session, settled, known, may_load=may_load).items():
-        settled[key] = change
-    return list(settled.items()), settled.keys() - recorded_keys
+            settled.append(made)
+    if not any(plan and (plan.links or plan.touched) for plan in map(plan_for, groups)):
+        return settled
+    own = {change.key: change for change in settled}
+    return list({**own, **_linked(session, own, known, may_load=may_load)}.values())
+
+
+def _by_model(changes: Iterable[Change]) -> dict[type, list[Change]]:
+    groups: dict[type, list[Change]] = defaultdict(list)
+    for change in changes:
+        groups[change.model].append(change)
+    return groups
 
 
 # Loading
 
 
-def _load(session: Session, changes: Changes) -> None:
+def _load(session: Session, groups: Mapping[type, list[Change]]) -> None:
     """Load the rows that are not known, not complete or to be loaded with more, one SELECT a model."""
-    by_model: dict[type, Changes] = defaultdict(list)
-    for key, change in changes:
-        if change.event in ("insert", "update"):
-            by_model[change.model].append((key, change))
-    for model, group in by_model.items():
+    for model, group in groups.items():
         plan = plan_for(model)
+        reader, options = reader_of(model), ()
         if plan is not None:
-            _load_model(session, plan, group)
-        else:
-            _load_rows(session, reader_of(model), [one for one in group if one[1].stale], ())
-
-
-def _load_model(session: Session, plan: Plan, group: Changes) -> None:
-    options = plan.load
-    several = len(group) > 1
-    if several:
-        options = (*plan.eager, *options)
-    if not options:
-        group = [
-            (key, change)
-            for key, change in group
-            if change.stale or (several and _is_expired(plan, change)) or _is_in_doubt(change)
+            options = (*plan.eager, *plan.load) if len(group) > 1 else plan.load
+        wanted = [
+            change
+            for change in group
+            if change.event in ("insert", "update") and (options or _must_be_loaded(plan, change, len(group)))
         ]
-    _load_rows(session, plan.reader, group, options)
+        if wanted:
+            _load_rows(session, reader, wanted, options)
 
 
-def _is_expired(plan: Plan, change: Change) -> bool:
+def _must_be_loaded(plan: Plan | None, change: Change, rows: int) -> bool:
+    if change.stale:
+        return True
+    if change.doubtful or change.remade:
+        # Values must be read to see what the steps add up to.
+        return not state_of(change.object).dict.keys() >= change.old.keys()
+    if plan is None or rows == 1 or not plan.reads:
+        return False
+    # Many rows would be loaded one by one when they are read.
     expired = state_of(change.object).expired_attributes
     return bool(expired) and not expired.isdisjoint(plan.reads)
 
 
-def _is_in_doubt(change: Change) -> bool:
-    """Tell whether values must be read to see what a row's steps add up to."""
-    return (change.doubtful or change.remade) and not state_of(change.object).dict.keys() >= change.old.keys()
-
-
-def _load_rows(session: Session, reader: RowReader, group: Changes, options: Iterable[Any]) -> None:
-    if not group:
-        return
-    found = load_objects(session, reader, [change.identity for _key, change in group], options)
-    for (_space, identity), change in group:
-        item = found.get(identity)
+def _load_rows(session: Session, reader: RowReader, changes: list[Change], options: Iterable[Any]) -> None:
+    found = load_objects(session, reader, [change.identity for change in changes], options)
+    for change in changes:
+        item = found.get(change.identity)
         if item is not None:
             change.object = item
             change.model = type(item)
@@ -124,16 +119,14 @@ def _settled(change: Change) -> Change | None:
     changed: frozenset[str] = _really_changed(change) if event == "update" else frozenset()
     if event == "update" and not changed and not change.remade:
         return None
-    return Change(
-        event,
-        change.model,
-        change.object,
-        change.identity,
-        changed,
-        change.old if event == "delete" else {name: change.old[name] for name in changed & change.old.keys()},
-        change.reason,
-        muted=change.muted,
+    old = (
+        change.old if event == "delete" else {name: change.old[name] for name in changed & change.old.keys()}
     )
+    made = Change(
+        event, change.model, change.object, change.identity, changed, old, change.reason, key=change.key
+    )
+    made.muted = change.muted
+    return made
 
 
 def _really_changed(change: Change) -> frozenset[str]:
@@ -141,7 +134,7 @@ def _really_changed(change: Change) -> frozenset[str]:
     same = {
         name
         for name, before in change.old.items()
-        if name in values and name in reader.columns and reader.equal(name, before, values[name])
+        if name in values and name in reader.columns and reader.equal[name](before, values[name])
     }
     changed: set[str] = {name for name in (*change.changed, *change.old) if name not in same}
     plan = plan_for(change.model)
@@ -164,23 +157,21 @@ def _linked(
     level: Mapping[Key, Change] = settled
     while level:
         reached: dict[Key, Change] = {}
-        for key, parent in _parents(level.values()):
+        for parent in _parents(level.values()):
+            key = parent.key
             before = reached.get(key) or linked.get(key) or settled.get(key) or known.get(key)
             if before is None or before.event == "update":
                 reached[key] = parent if before is None else _joined(before, parent)
         if may_load:
-            _load(session, list(reached.items()))
-        level = {
-            key: change
-            for key, change in reached.items()
-            if key not in linked and key not in settled and change.object is not None
-        }
-        linked.update({key: change for key, change in reached.items() if change.object is not None})
+            _load(session, _by_model(reached.values()))
+        found = {key: change for key, change in reached.items() if change.object is not None}
+        level = {key: change for key, change in found.items() if key not in linked and key not in settled}
+        linked.update(found)
     return linked
 
 
 def _joined(own: Change, parent: Change) -> Change:
-    return Change(
+    joined = Change(
         "update",
         own.model,
         parent.object if own.object is None else own.object,
@@ -188,39 +179,42 @@ def _joined(own: Change, parent: Change) -> Change:
         own.changed | parent.changed,
         own.old,
         own.reason if own.changed or own.reason == parent.reason else None,
-        muted=own.muted & parent.muted,
-        stale=own.stale,
+        key=own.key,
     )
+    joined.muted, joined.stale = own.muted & parent.muted, own.stale
+    return joined
 
 
-def _parents(changes: Iterable[Change]) -> Iterator[tuple[Key, Change]]:
-    plans: dict[type, Plan | None] = {}
+def _parents(changes: Iterable[Change]) -> Iterator[Change]:
     for change in changes:
-        if change.model not in plans:
-            plan = plan_for(change.model)
-            plans[change.model] = plan if plan and (plan.links or plan.touched) else None
-        plan = plans[change.model]
+        plan = plan_for(change.model)
         if plan is not None and change.event != "refresh":
-            yield from _parents_of(plan, change)
+            for link in plan.links:
+                yield from _through(link, change)
+            for name in plan.touched:
+                yield from _touched(name, change)
 
 
-def _parents_of(plan: Plan, change: Change) -> Iterator[tuple[Key, Change]]:
-    for link in plan.links:
-        for identity in _ends(link, change):
-            parent = Change("update", link.parent.model, None, identity, muted=change.muted, stale=True)
-            if link.name is None:
-                parent.reason = "touch"
-            else:
-                parent.changed = frozenset({link.name})
-            yield (link.parent.space, identity), parent
-    for name in plan.touched:
-        # What a deleted row belonged to was noted when it was deleted.
-        ends = change.old.get(name) if change.event == "delete" else getattr(change.object, name)
-        for end in ends or ():
-            reader = reader_of(model_of(end))
-            identity = reader.identity_of(end)
-            touched = Change("update", reader.model, end, identity, reason="touch", muted=change.muted)
-            yield (reader.space, identity), touched
+def _through(link: Link, change: Change) -> Iterator[Change]:
+    for identity in _ends(link, change):
+        parent = Change("update", link.parent.model, None, identity, key=(link.parent.space, identity))
+        parent.muted, parent.stale = change.muted, True
+        if link.name is None:
+            parent.reason = "touch"
+        else:
+            parent.changed = frozenset({link.name})
+        yield parent
+
+
+def _touched(name: str, change: Change) -> Iterator[Change]:
+    # What a deleted row belonged to was noted when it was deleted.
+    ends = change.old.get(name) if change.event == "delete" else getattr(change.object, name)
+    for end in ends or ():
+        reader = reader_of(model_of(end))
+        identity = reader.identity_of(end)
+        touched = Change("update", reader.model, end, identity, reason="touch", key=(reader.space, identity))
+        touched.muted = change.muted
+        yield touched
 
 
 def _ends(link: Link, change: Change) -> set[Identity]:
@@ -232,10 +226,8 @@ def _ends(link: Link, change: Change) -> set[Identity]:
     if change.event != "delete":
         ends.append(tuple(getattr(change.object, column) for column in link.columns))
     if change.event == "delete" or moved:
-        old = change.old
+        old, previous = change.old, change.previous
         ends.append(
-            tuple(
-                old[column] if column in old else getattr(change.previous, column) for column in link.columns
-            )
+            tuple(old[column] if column in old else getattr(previous, column) for column in link.columns)
         )
     return {end for end in ends if None not in end}

@@ -11,15 +11,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from .binding import Held, holding
-from .changes import Change, model_changed
+from .changes import Change, Key, model_changed
 from .changeset import ChangeSet
 from .failures import describe, report
 from .models import ModelBinding, Way
 from .muting import is_muted
 from .plans import Receiver, binding_of, receivers_of
-from .rows import Key
 from .scope import Scope, current_scope
-from .settling import Changes, settle
+from .settling import settle
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -35,35 +34,40 @@ def tell(session: Session, change_set: ChangeSet, *, may_load: bool = True) -> N
     """
     pending, change_set.pending = change_set.pending, {}
     change_set.told += 1
-    change_set.scope = change_set.scope or current_scope()
+    scope = change_set.scope = change_set.scope or current_scope()
     failures: list[BaseException] = []
     token = _failures.set(failures)
     try:
-        changes = [(key, change_set.changes[key]) for key in pending]
-        settled, others = _settle(session, changes, change_set, may_load)
-        change_set.drop({*pending, *others})
-        told = _Round(change_set.scope)
-        for key, change in settled:
-            if key in change_set.changes or key in others:  # else a listener has undone it meanwhile
-                change.transaction = change_set.scope.transaction
-                told.tell(key, change)
+        recorded = [change_set.changes[key] for key in pending]
+        settled = _settle(session, recorded, change_set.changes, may_load)
+        # Rows that only change because others do are none of the recorded ones.
+        linked = {change.key for change in settled} - change_set.changes.keys()
+        change_set.drop({*pending, *(change.key for change in settled)})
+        told = _Round(scope)
+        stray: list[Held] = []
+        with holding(stray):
+            for change in settled:
+                if change.key in change_set.changes or change.key in linked:
+                    change.transaction = scope.transaction
+                    told.tell(change)  # else a listener has undone it meanwhile
+                    if stray:
+                        told.keep(change.key, stray)
     finally:
         _failures.reset(token)
-    change_set.held += [
-        (key, held) for key, held in told.collected if key in change_set.changes or key in others
-    ]
+    gone = pending.keys() - change_set.changes.keys() - linked
+    change_set.held += [held for held in told.held if held[0] not in gone] if gone else told.held
     if failures and _is_broken(session, change_set.changes.values()):
         raise failures[0]
 
 
 def _settle(
-    session: Session, changes: Changes, change_set: ChangeSet, may_load: bool
-) -> tuple[Changes, set[Key]]:
+    session: Session, recorded: list[Change], known: dict[Key, Change], may_load: bool
+) -> list[Change]:
     try:
-        return settle(session, changes, change_set.changes, may_load=may_load)
+        return settle(session, recorded, known, may_load=may_load)
     except Exception as error:
         logger.error("Rows could not be read before they are published: %s", describe(error))
-        return [(key, change) for key, change in changes if not (change.stale or change.doubtful)], set()
+        return [change for change in recorded if not (change.stale or change.doubtful)]
 
 
 class _Round:
@@ -73,12 +77,12 @@ class _Round:
     """
 
     def __init__(self, scope: Scope) -> None:
-        self.collected: list[tuple[Key, Held]] = []
+        self.held: list[Held] = []
         self._scope = scope
         self._listeners: dict[type, list[tuple[Receiver, ModelBinding | None]]] = {}
         self._ways: dict[ModelBinding, Way] = {}
 
-    def tell(self, key: Key, change: Change) -> None:
+    def tell(self, change: Change) -> None:
         """Tell one change to all who listen to its model."""
         model = change.model
         listeners = self._listeners.get(model)
@@ -86,22 +90,22 @@ class _Round:
             receivers = [] if model_changed.is_muted else receivers_of(model)
             listeners = self._listeners[model] = [(one, binding_of(one)) for one in receivers]
         for receiver, binding in listeners:
-            held: list[Held] = []
-            with holding(held):
-                if binding is None:
-                    _call(receiver, change)
-                elif not change.muted or not is_muted(change.muted, binding, model):
-                    self._ask(binding, change, held)
-            self.collected += [(key, one) for one in held]
+            if binding is None:
+                _call(receiver, change)
+            elif not change.muted or not is_muted(change.muted, binding, model):
+                try:
+                    binding.publish_to(self.held, self._ways.get(binding) or self._find(binding), change)
+                except Exception as error:
+                    report(logger, f"{binding!r} could not publish", error, sender=binding)
 
-    def _ask(self, binding: ModelBinding, change: Change, held: list[Held]) -> None:
-        try:
-            way = self._ways.get(binding)
-            if way is None:
-                way = self._ways[binding] = Way(binding.find_outlet(), self._scope)
-            held += binding.updates(way, change)
-        except Exception as error:
-            report(logger, f"{binding!r} could not publish", error, sender=binding)
+    def keep(self, key: Key, stray: list[Held]) -> None:
+        """Keep updates of other bindings that came of telling a row's change."""
+        self.held += [(key, *held[1:]) for held in stray]
+        stray.clear()
+
+    def _find(self, binding: ModelBinding) -> Way:
+        way = self._ways[binding] = Way(binding.find_outlet(), self._scope)
+        return way
 
 
 def _call(receiver: Receiver, change: Change) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from itertools import count
 
 _BATCH = 64
 _spare: list[str] = []
@@ -10,6 +12,15 @@ _spare: list[str] = []
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_spare.clear)  # or parent and child would make the same ids
+
+
+def urn_series() -> Iterator[str]:
+    """Yield ``urn:uuid:`` and UUIDs of the custom kind (version 8): random digits, then a number.
+
+    For many ids at once: one costs a fraction of a random one, and no two series have an id in common.
+    """
+    start = f"{new_urn()[:23]}8{new_urn()[24:33]}"
+    return (f"{start}{number:012x}" for number in count())
 
 
 def new_urn() -> str:

@@ -109,12 +109,15 @@ class AppState:
         assert app is not None
         return encoder_of(app.json)(data)
 
-    def publish(self, update: Update) -> str:
-        """Publish an update on the app's hub.
+    def check(self, update: Update) -> None:
+        """Find out whether the version of the protocol refuses an update.
 
-        :raises InvalidUpdate: the version of the protocol refuses it.
+        :raises InvalidUpdate: it does.
         """
         self.version.check(update)
+
+    def publish(self, update: Update) -> str:
+        """Publish an update that has been checked on the app's hub."""
         return self.publisher.publish(update)
 
     @property
@@ -209,6 +212,9 @@ class _Elsewhere:
     @property
     def settings(self) -> EventSettings:
         return self._state.settings
+
+    def check(self, update: Update, /) -> None:
+        """What the other hub refuses is for it to say."""
 
     def publish(self, update: Update, /) -> str:
         return self._publisher.publish(update)

@@ -175,6 +175,7 @@ class MercureSSE(Events):
             type_is_topic=state.settings.type_is_topic,
         )
         outlet = state.elsewhere(hub_url, jwt)
+        outlet.check(update)
         if on_commit is not None and deferral(on_commit)((None, None, outlet, update)):
             return update.id
         return outlet.publish(update)

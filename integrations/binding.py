@@ -51,8 +51,15 @@ class Outlet(Protocol):
         """Return data as JSON."""
         ...
 
+    def check(self, update: Update, /) -> None:
+        """Find out what would be wrong with an update here.
+
+        :raises InvalidUpdate: a part of it.
+        """
+        ...
+
     def publish(self, update: Update, /) -> Any:
-        """Publish an update."""
+        """Publish an update that has been checked."""
         ...
 
     def elsewhere(self, hub_url: str | None, jwt: str | None, /) -> Outlet:
@@ -78,6 +85,9 @@ class PlainOutlet:
         self.publish = publish
         self.encode = encode
         self.settings = settings
+
+    def check(self, update: Update, /) -> None:
+        """Each update is right here that is one."""
 
     def elsewhere(self, hub_url: str | None, jwt: str | None, /) -> Outlet:
         if hub_url is not None or jwt is not None:
@@ -274,7 +284,7 @@ class Binding(Bound):
         if self._marshaler:
             data = self._marshaler(data)
         type, private = options.get("type"), options.get("private")
-        return compose(
+        update = compose(
             topics,
             text_of(data, outlet.encode),
             private=private is None or private,
@@ -282,6 +292,8 @@ class Binding(Bound):
             type=self._implied_type(topics) if type is None and outlet.settings.type_is_topic else type,
             retry=options.get("retry"),
         )
+        outlet.check(update)
+        return update
 
     def _implied_type(self, topics: tuple[str, ...]) -> str:
         """Return the type of an update that has none, where types are topics."""

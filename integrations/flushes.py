@@ -149,12 +149,28 @@ class _Collector:
 
     def take_changed(self, plan: Plan, item: object) -> None:
         """Take the update of an object's row, none where nothing really changed."""
-        reader, state = plan.reader, state_of(item)
-        if not state.committed_state:
+        state = state_of(item)
+        before, now = state.committed_state, vars(item)
+        reader, equal, identity = plan.reader, plan.reader.equal, state.identity
+        if not before or identity is None:
             return
-        identity: Identity = state.identity or ()
         key = (reader.space, identity)
-        changed, old = self._differences(plan, state, self._fetched.get(key, UNKNOWN))
+        fetched = self._fetched.get(key, UNKNOWN) if self._fetched else UNKNOWN
+        changed: list[str] = []
+        old: dict[str, Any] = {}
+        for name, value in before.items():
+            same = equal.get(name)
+            if same is None:
+                if name in plan.collections and state.attrs[name].history.has_changes():
+                    changed.append(name)
+                continue
+            if value.__class__ is LoaderCallableStatus:
+                value = fetched.get(name, value)
+            if value.__class__ is not LoaderCallableStatus:
+                if name in now and same(value, now[name]):
+                    continue
+                old[name] = value
+            changed.append(name)
         if not changed:
             return
         # An expired key would be loaded to be read, one row at a time.
@@ -162,32 +178,8 @@ class _Collector:
             self.take_deleted(plan, item)
             self.take_new(plan, item)
             return
-        names = plan.interned(changed)
+        names = plan.named(changed)
         self._changes.append(Change("update", reader.model, item, identity, names, old, key=key))
-
-    def _differences(
-        self, plan: Plan, state: InstanceState[Any], fetched: Mapping[str, Any]
-    ) -> tuple[list[str], dict[str, Any]]:
-        """Return the names of what really changed, and the values from before as far as they are known."""
-        changed: list[str] = []
-        old: dict[str, Any] = {}
-        equal, loaded = plan.reader.equal, state.dict
-        for name, before in state.committed_state.items():
-            same = equal.get(name)
-            if same is None:
-                if name in plan.collections and state.attrs[name].history.has_changes():
-                    changed.append(name)
-                continue
-            if before.__class__ is LoaderCallableStatus:
-                before = fetched.get(name, _NO_VALUE)
-            if before.__class__ is not LoaderCallableStatus:
-                if name in loaded and same(before, loaded[name]):
-                    continue
-                old[name] = before
-            changed.append(name)
-        if plan.to_one:
-            changed += [name for name, columns in plan.to_one.items() if not set(changed).isdisjoint(columns)]
-        return changed, old
 
     def take_other_ends(self, plan: Plan, item: object, *, deleted: bool) -> None:
         """Take the rows at the other ends of associations that a flush makes or ends.

@@ -8,15 +8,15 @@ from typing import Any, NamedTuple, cast
 from urllib.parse import quote
 
 from flask_mercure_sse.protocol.errors import BindingError
-from flask_mercure_sse.protocol.ids import urn_series
-from flask_mercure_sse.protocol.update import Update
 
 from .binding import Binding, Held, Outlet
 from .body import MAX_BYTES, BodyWriter
 from .changes import EVENTS, Change, model_changed
 from .content import compose, encoded, own_data, sender_options, topics_of
 from .failures import report
+from .muting import is_muted
 from .options import Arguments, Constant, Option, fields_of, names_in, names_option, parts_of
+from .plain import PlainTaker, Take, is_safe
 from .related import data_of, is_attribute, table_name
 from .scope import Scope, current_scope
 from .tracking import start_tracking
@@ -45,15 +45,12 @@ class Way:
     :param scope: what the updates share.
     """
 
-    __slots__ = ("body", "ids", "outlet", "settings", "tables")
+    __slots__ = ("body", "outlet", "settings")
 
     def __init__(self, outlet: Outlet, scope: Scope) -> None:
         self.outlet = outlet
         self.settings = outlet.settings
         self.body = BodyWriter(outlet.encode, scope)
-        self.ids = urn_series()
-        self.tables: dict[type, str | None] = {}
-        """The topic of each model's table where nobody may change the options of its updates."""
 
 
 class ModelBinding(Binding):
@@ -88,7 +85,7 @@ class ModelBinding(Binding):
         **options: Any,
     ) -> None:
         super().__init__(signal, outlet, marshaler=marshaler, callback=callback, **options)
-        self._events = _checked_events(events)
+        self.events = _checked_events(events)
         self.watch: frozenset[str] | None = None if watch is None else names_option("watch", watch)
         self.ignore: frozenset[str] = frozenset() if ignore is None else names_option("ignore", ignore)
         self.touches: frozenset[str] = frozenset() if touches is None else names_option("touches", touches)
@@ -98,17 +95,19 @@ class ModelBinding(Binding):
         self.bulk = bulk
         if not isinstance(max_bytes, int) or max_bytes < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise BindingError(f"max_bytes: {max_bytes!r} is not a number of bytes above zero")
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self.truncated: int = 0
         """How many updates were too large and carried the identity alone."""
         self._has_topic = options.get("topic") is not None
-        self._names_data = options.get("data") is not None
+        self.carries_data = options.get("data") is not None
         self.data_names: tuple[str, ...] = names_in(options.get("data"))
         self._collection = None if collection is None else _collection_topics(collection)
         self._tables: dict[type, str] = {}
         # Such a binding asks nothing of a row but its key, and perhaps its data.
         self._is_plain = not (self._has_topic or self._when or self._computed or marshaler or callback)
-        self._is_plain = self._is_plain and self._constants["id"] is None
+        self._is_plain = (
+            self._is_plain and self._constants["id"] is None and type(self._constants["type"]) is not bool
+        )
         self._check_names()
 
     # What it needs to know of rows
@@ -122,7 +121,7 @@ class ModelBinding(Binding):
     def reads(self) -> frozenset[str] | None:
         """The names of attributes that are read of a row, None where only a callable knows."""
         computed = [fields_of(option) for option in (self._when, *self._computed.values())]
-        if self._names_data and not self.data_names:
+        if self.carries_data and not self.data_names:
             computed.append(None)
         names = {*self.data_names}
         for fields in (self.topic_fields, *computed):
@@ -146,7 +145,7 @@ class ModelBinding(Binding):
             declare(self.sender, self)
 
     def __call__(self, data: Any) -> Any:
-        self._names_data, self.data_names = True, ()
+        self.carries_data, self.data_names = True, ()
         return super().__call__(data)
 
     # From a change to updates
@@ -154,39 +153,37 @@ class ModelBinding(Binding):
     def build(self, outlet: Outlet, sender: Any, arguments: Arguments) -> Iterable[Held]:
         return self.updates(Way(outlet, current_scope()), arguments["change"])
 
-    def publish_to(self, held: list[Held], way: Way, change: Change) -> None:
-        """Add the updates that a change becomes to a list, all of them or in an error none."""
-        table = self._plain_table(way, change.model) if self._is_plain else None
-        if table is None or change.event == "refresh":
-            held.extend(self.updates(way, change))
-        elif self._is_wanted(change):
-            topics = (f"{table}/{self._key_text(change.identity)}", table)
-            type: Any = self._constants["type"]
-            if type is None and way.settings.type_is_topic:
-                type = table
-            private = way.settings.model_private if self._private is None else self._constants["private"]
-            update = Update.trusted(
-                topics,
-                self._body_of(way, change, change.event, change.reason),
-                bool(private),
-                next(way.ids),
-                topics[0] if type is True else type,
-                cast("int | None", self._constants["retry"]),
-            )
-            held.append((change.key, self, way.outlet, update))
+    def taker(self, way: Way, model: type, keys: int, held: list[Held]) -> Take:
+        """Return what adds the updates of a model's changes to a list, in an error none of them.
 
-    def _plain_table(self, way: Way, model: type) -> str | None:
-        try:
-            return way.tables[model]
-        except KeyError:
-            table = way.tables[model] = None if sender_options(model) else self._table_topic(model)
-            return table
+        :param keys: columns of the model's primary key.
+        """
 
-    def _is_wanted(self, change: Change) -> bool:
-        """Tell whether a change is published at all, where its audience stays the same."""
-        if change.event not in self._events or (change.reason == "bulk" and self.bulk != "rows"):
+        def take(change: Change) -> None:
+            if not change.muted or not is_muted(change.muted, self, change.model):
+                held.extend(self.updates(way, change))
+
+        table = self._table_topic(model)
+        if not self._is_plain or sender_options(model) or not is_safe(table, keys):
+            return take
+        return PlainTaker(self, way, model, table, held, otherwise=take)
+
+    def shared(self, way: Way, table: str) -> tuple[bool, str | None, int | None]:
+        """Return privacy, type and reconnection time, which all updates of a plain binding share.
+
+        :param table: the topic of the table.
+        """
+        type = self._constants["type"]
+        if type is None and way.settings.type_is_topic:
+            type = table
+        retry = self._constants["retry"]
+        return self._is_private(way, None, {}), cast("str | None", type), cast("int | None", retry)
+
+    def cares_for(self, changed: frozenset[str]) -> bool:
+        """Tell whether an update that changed these attributes is published, where its audience stays."""
+        if self.watch is not None and self.watch.isdisjoint(changed):
             return False
-        return change.event != "update" or change.reason == "touch" or self._passes(change.changed)
+        return not self.ignore or not changed <= self.ignore
 
     def updates(self, way: Way, change: Change) -> Sequence[Held]:
         """Return the updates that a change becomes and what they go through."""
@@ -209,7 +206,7 @@ class ModelBinding(Binding):
         if before is None and after is None:
             return ()
         if before == after and after is not None:
-            passes = change.reason == "touch" or self._passes(change.changed)
+            passes = change.reason == "touch" or self.cares_for(change.changed)
             return self._tell(way, change, after, "update", change.reason) if passes else ()
         return self._moved(way, change, before, after)
 
@@ -231,11 +228,6 @@ class ModelBinding(Binding):
             *(self._tell(way, change, entered, "insert", "enter") if entered else ()),
             *(self._tell(way, change, stayed, "update", change.reason) if stayed else ()),
         ]
-
-    def _passes(self, changed: frozenset[str]) -> bool:
-        if self.watch is not None and self.watch.isdisjoint(changed):
-            return False
-        return not self.ignore or not changed <= self.ignore
 
     def _may_move(self, change: Change) -> bool:
         """Tell whether a change can have altered who may know of the row."""
@@ -284,14 +276,14 @@ class ModelBinding(Binding):
         reason: str | None,
     ) -> Sequence[Held]:
         """Return the update that tells an audience of an event, none where it is not chosen."""
-        if event not in self._events and event != "refresh":
+        if event not in self.events and event != "refresh":
             return ()
         return self._held(way, change, audience, self._body_of(way, change, event, reason))
 
     def _body_of(self, way: Way, change: Change, event: str, reason: str | None) -> str:
-        data = self._data_text(way, change) if self._names_data and event != "delete" else None
+        data = self.data_member(way, change) if self.carries_data and event != "delete" else ""
         body = way.body.write(change, event, reason, data)
-        if len(body) > self._max_bytes or (not body.isascii() and len(body.encode()) > self._max_bytes):
+        if len(body) > self.max_bytes or (not body.isascii() and len(body.encode()) > self.max_bytes):
             self.truncated += 1
             body = way.body.truncated(change, event, reason)
         return body
@@ -309,19 +301,24 @@ class ModelBinding(Binding):
             return [(change.key, *held[1:]) for held in made]
         if options["type"] is None and way.settings.type_is_topic:
             options["type"] = self._implied_type(audience.topics)
-        return ((change.key, self, way.outlet, compose(audience.topics, body, **options)),)
+        update = compose(audience.topics, body, **options)
+        way.outlet.check(update)
+        return ((change.key, self, way.outlet, update),)
 
-    def _data_text(self, way: Way, change: Change) -> str | None:
+    def data_member(self, way: Way, change: Change) -> str:
+        """Return the member of a body that has the data, nothing where there is none."""
+        if change.event == "delete":
+            return ""
         try:
             data = self._data(change.object, {"change": change})
             if self.data_names:
                 data = data_of(change, data)
             data = own_data(data)
-            return None if data is None else encoded(data, way.outlet.encode)
+            return "" if data is None else f', "data": {encoded(data, way.outlet.encode)}'
         except Exception as error:
             what = f"{self!r}: no data could be made; the update carries the identity alone"
             report(logger, what, error, sender=self)
-            return None
+            return ""
 
     # Topics
 
@@ -340,6 +337,7 @@ class ModelBinding(Binding):
             options["type"] = self._implied_type(audience.topics)
         body = way.body.write(change, "refresh", change.reason)
         update = compose(audience.topics, body, private=audience.private, **options)
+        way.outlet.check(update)
         return ((change.key, self, way.outlet, update),)
 
     def collection_of(self, model: type) -> tuple[str, ...]:
@@ -355,12 +353,7 @@ class ModelBinding(Binding):
     def _row_and_table(self, _item: object, arguments: Arguments) -> tuple[str, str]:
         change: Change = arguments["change"]
         table = self._table_topic(change.model)
-        return f"{table}/{self._key_text(change.identity)}", table
-
-    def _key_text(self, identity: tuple[Any, ...]) -> str:
-        if len(identity) == 1:
-            return _quoted(identity[0])
-        return "/".join(map(_quoted, identity))
+        return f"{table}/{'/'.join(map(_quoted, change.identity))}", table
 
     def _table_topic(self, model: type) -> str:
         topic = self._tables.get(model)

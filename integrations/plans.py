@@ -64,12 +64,16 @@ class Plan:
         default_factory=dict["tuple[str, ...]", "frozenset[str]"]
     )
 
-    def interned(self, names: Sequence[str]) -> frozenset[str]:
-        """Return names as a set, the same one for the same names: many rows change alike."""
-        key = tuple(names)
+    def named(self, columns: Sequence[str]) -> frozenset[str]:
+        """Return the names of what changes with these columns: themselves, and named relationships.
+
+        Many rows change alike, and get the same set.
+        """
+        key = tuple(columns)
         found = self._names.get(key)
         if found is None:
-            found = self._names[key] = frozenset(names)
+            ends = (name for name, attributes in self.to_one.items() if not set(key).isdisjoint(attributes))
+            found = self._names[key] = frozenset({*key, *ends})
         return found
 
     @property

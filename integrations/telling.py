@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from contextvars import ContextVar
+from functools import partial
 
 from sqlalchemy import ExceptionContext, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,8 +16,9 @@ from .changes import Change, Key, model_changed
 from .changeset import ChangeSet
 from .failures import describe, report
 from .models import ModelBinding, Way
-from .muting import is_muted
+from .plain import Take
 from .plans import Receiver, binding_of, receivers_of
+from .rows import reader_of
 from .scope import Scope, current_scope
 from .settling import settle
 
@@ -79,33 +81,40 @@ class _Round:
     def __init__(self, scope: Scope) -> None:
         self.held: list[Held] = []
         self._scope = scope
-        self._listeners: dict[type, list[tuple[Receiver, ModelBinding | None]]] = {}
+        self._takers: dict[type, list[tuple[object, Take]]] = {}
         self._ways: dict[ModelBinding, Way] = {}
 
     def tell(self, change: Change) -> None:
         """Tell one change to all who listen to its model."""
-        model = change.model
-        listeners = self._listeners.get(model)
-        if listeners is None:
-            receivers = [] if model_changed.is_muted else receivers_of(model)
-            listeners = self._listeners[model] = [(one, binding_of(one)) for one in receivers]
-        for receiver, binding in listeners:
-            if binding is None:
-                _call(receiver, change)
-            elif not change.muted or not is_muted(change.muted, binding, model):
-                try:
-                    binding.publish_to(self.held, self._ways.get(binding) or self._find(binding), change)
-                except Exception as error:
-                    report(logger, f"{binding!r} could not publish", error, sender=binding)
+        takers = self._takers.get(change.model)
+        if takers is None:
+            takers = self._takers[change.model] = self._find(change.model)
+        for binding, take in takers:
+            try:
+                take(change)
+            except Exception as error:
+                report(logger, f"{binding!r} could not publish", error, sender=binding)
 
     def keep(self, key: Key, stray: list[Held]) -> None:
         """Keep updates of other bindings that came of telling a row's change."""
         self.held += [(key, *held[1:]) for held in stray]
         stray.clear()
 
-    def _find(self, binding: ModelBinding) -> Way:
-        way = self._ways[binding] = Way(binding.find_outlet(), self._scope)
-        return way
+    def _find(self, model: type) -> list[tuple[object, Take]]:
+        found: list[tuple[object, Take]] = []
+        for receiver in [] if model_changed.is_muted else receivers_of(model):
+            binding = binding_of(receiver)
+            if binding is None:
+                found.append((receiver, partial(_call, receiver)))
+                continue
+            try:
+                way = self._ways.get(binding) or Way(binding.find_outlet(), self._scope)
+                self._ways[binding] = way
+                keys = len(reader_of(model).keys)
+                found.append((binding, binding.taker(way, model, keys, self.held)))
+            except Exception as error:
+                report(logger, f"{binding!r} could not publish", error, sender=binding)
+        return found
 
 
 def _call(receiver: Receiver, change: Change) -> None:

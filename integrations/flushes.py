@@ -62,16 +62,15 @@ def _unknown_of_deleted(plan: Plan, state: InstanceState[Any]) -> set[str] | Non
 
 
 def _unknown_of_changed(plan: Plan, state: InstanceState[Any]) -> set[str] | None:
-    unknown: set[str] | None = None
-    reader = plan.reader
+    columns, relations = plan.reader.columns, plan.reader.relations
+    unknown: list[str] = []
     for name, value in state.committed_state.items():
-        if value.__class__ is LoaderCallableStatus and name in reader.columns:
-            unknown = unknown or set()
-            unknown.add(name)  # set before it had been loaded
-        elif name in reader.relations:
+        if value.__class__ is LoaderCallableStatus and name in columns:
+            unknown.append(name)  # set before it had been loaded
+        elif name in relations:
             # A foreign key may be about to change, or the row to be deleted as an orphan.
-            unknown = (unknown or set()) | (state.unloaded & reader.columns.keys())
-    return unknown
+            unknown += state.unloaded & columns.keys()
+    return set(unknown) if unknown else None
 
 
 # After the flush

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from sqlalchemy import select
@@ -16,8 +16,8 @@ from .rows import Identity, RowReader, in_batches, model_of, reader_of, state_of
 
 def settle(
     session: Session, recorded: list[Change], known: Mapping[Key, Change], *, may_load: bool
-) -> list[Change]:
-    """Return what became of rows, and of those that belong to them.
+) -> tuple[list[Change], Set[Key]]:
+    """Return what became of rows and of those that belong to them, and which the latter are.
 
     Objects are loaded where they must be, with one SELECT a model; what adds up to nothing is left out.
 
@@ -35,9 +35,10 @@ def settle(
         elif (may_load or change.object is not None) and (made := _settled(change)) is not None:
             settled.append(made)
     if not any(plan and (plan.links or plan.touched) for plan in map(plan_for, groups)):
-        return settled
+        return settled, frozenset()
     own = {change.key: change for change in settled}
-    return list({**own, **_linked(session, own, known, may_load=may_load)}.values())
+    linked = _linked(session, own, known, may_load=may_load)
+    return list({**own, **linked}.values()), linked.keys()
 
 
 def _by_model(changes: Iterable[Change]) -> dict[type, list[Change]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from contextvars import ContextVar
 from functools import partial
 
@@ -36,40 +36,51 @@ def tell(session: Session, change_set: ChangeSet, *, may_load: bool = True) -> N
     """
     pending, change_set.pending = change_set.pending, {}
     change_set.told += 1
-    scope = change_set.scope = change_set.scope or current_scope()
+    change_set.scope = change_set.scope or current_scope()
     failures: list[BaseException] = []
     token = _failures.set(failures)
     try:
-        recorded = [change_set.changes[key] for key in pending]
-        settled = _settle(session, recorded, change_set.changes, may_load)
-        # Rows that only change because others do are none of the recorded ones.
-        linked = {change.key for change in settled} - change_set.changes.keys()
-        change_set.drop({*pending, *(change.key for change in settled)})
-        told = _Round(scope)
-        stray: list[Held] = []
-        with holding(stray):
-            for change in settled:
-                if change.key in change_set.changes or change.key in linked:
-                    change.transaction = scope.transaction
-                    told.tell(change)  # else a listener has undone it meanwhile
-                    if stray:
-                        told.keep(change.key, stray)
+        changes = change_set.changes
+        recorded = [changes[key] for key in pending]
+        settled, linked = _settle(session, recorded, changes, may_load)
+        change_set.drop(pending.keys() | linked)
+        told = _tell_each(settled, change_set, linked)
     finally:
         _failures.reset(token)
-    gone = pending.keys() - change_set.changes.keys() - linked
-    change_set.held += [held for held in told.held if held[0] not in gone] if gone else told.held
-    if failures and _is_broken(session, change_set.changes.values()):
+    change_set.held += told
+    if failures and _is_broken(session, changes.values()):
         raise failures[0]
+
+
+def _tell_each(settled: list[Change], change_set: ChangeSet, linked: Set[Key]) -> list[Held]:
+    """Tell changes one after the other, and return the updates that come of it.
+
+    A listener may undo a change of another row: then that is not told, or its updates are dropped.
+    """
+    assert change_set.scope is not None
+    told = _Round(change_set.scope)
+    changes, transaction = change_set.changes, change_set.scope.transaction
+    stray: list[Held] = []
+    with holding(stray):
+        for change in settled:
+            if change.key in changes or change.key in linked:
+                change.transaction = transaction
+                told.tell(change)
+                if stray:
+                    told.keep(change.key, stray)
+    if linked or all(change.key in changes for change in settled):
+        return told.held
+    return [held for held in told.held if held[0] in changes]
 
 
 def _settle(
     session: Session, recorded: list[Change], known: dict[Key, Change], may_load: bool
-) -> list[Change]:
+) -> tuple[list[Change], Set[Key]]:
     try:
         return settle(session, recorded, known, may_load=may_load)
     except Exception as error:
         logger.error("Rows could not be read before they are published: %s", describe(error))
-        return [change for change in recorded if not (change.stale or change.doubtful)]
+        return [change for change in recorded if not (change.stale or change.doubtful)], frozenset()
 
 
 class _Round:

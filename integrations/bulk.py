@@ -96,7 +96,8 @@ class _Recorder:
             change_set.record(change)
         if not known or any(map(_wants_refresh, self._plans)):
             for model in self._concerned(not known):
-                change = Change("refresh", model, None, (), reason="bulk", key=(model, "refresh"))
+                space = reader_of(model).space
+                change = Change("refresh", model, None, (), reason="bulk", key=(space, "refresh", model))
                 change.muted, change.by_row = self._muted, known
                 change_set.record(change)
 

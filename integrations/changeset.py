@@ -27,6 +27,7 @@ class ChangeSet:
         "pending",
         "scope",
         "told",
+        "vague",
     )
 
     def __init__(self) -> None:
@@ -37,6 +38,8 @@ class ChangeSet:
         """The updates of rows that wait for the commit."""
         self.deferred: list[Held] = []
         """Updates that wait for the commit and are no change of a row."""
+        self.vague: set[object] = set()
+        """Where keys count of rows that a statement has changed and nobody knows which."""
         self.fetched: dict[Key, dict[str, Any]] = {}
         """Values from before the current flush that no object had loaded."""
         self.flushed: set[int] = set()
@@ -51,6 +54,8 @@ class ChangeSet:
     def record(self, change: Change) -> None:
         """Take one more change of a row into account."""
         key = change.key
+        if change.event == "refresh" and not change.by_row:
+            self.vague.add(key[0])
         before = self.changes.get(key)
         merged = change if before is None else merge(before, change)
         if merged is not None:
@@ -75,6 +80,7 @@ class ChangeSet:
     def updates(self) -> list[Held]:
         """Return the updates that wait, in the order of first changes; those of no row come last."""
         if self.told > 1:
-            place = {key: number for number, key in enumerate(self.changes)}
+            keys = sorted(self.changes, key=lambda key: self.changes[key].event == "refresh")
+            place = {key: number for number, key in enumerate(keys)}
             self.held.sort(key=lambda held: place.get(held[0] or (), len(place)))
         return [*self.held, *self.deferred]

@@ -29,7 +29,8 @@ def settle(
     if may_load:
         _load(session, groups)
     settled: list[Change] = []
-    for change in recorded:
+    # A refresh comes last: whoever heard of rows before it loads what they have become.
+    for change in sorted(recorded, key=_is_refresh):
         if not (change.stale or change.doubtful or change.remade):
             settled.append(change)
         elif (may_load or change.object is not None) and (made := _settled(change)) is not None:
@@ -39,6 +40,10 @@ def settle(
     own = {change.key: change for change in settled}
     linked = _linked(session, own, known, may_load=may_load)
     return list({**own, **linked}.values()), linked.keys()
+
+
+def _is_refresh(change: Change) -> bool:
+    return change.event == "refresh"
 
 
 def _by_model(changes: Iterable[Change]) -> dict[type, list[Change]]:
@@ -61,10 +66,14 @@ def _load(session: Session, groups: Mapping[type, list[Change]]) -> None:
         wanted = [
             change
             for change in group
-            if change.event in ("insert", "update") and (options or _must_be_loaded(plan, change, len(group)))
+            if _can_be_loaded(change) and (options or _must_be_loaded(plan, change, len(group)))
         ]
         if wanted:
             _load_rows(session, reader, wanted, options)
+
+
+def _can_be_loaded(change: Change) -> bool:
+    return change.event in ("insert", "update") or (change.event == "delete" and change.stale)
 
 
 def _must_be_loaded(plan: Plan | None, change: Change, rows: int) -> bool:
@@ -113,10 +122,13 @@ def load_objects(
 def _settled(change: Change) -> Change | None:
     """Return what a change is once its row is known, None when nothing happened."""
     event: Event = change.event
-    if change.stale and change.object is None and event in ("insert", "update"):
-        if event == "insert":
-            return None
-        event = "delete"
+    if change.stale and event != "refresh":
+        if change.object is None:
+            if event == "insert":
+                return None
+            event = "delete"
+        elif event == "delete":
+            event = "update"
     changed: frozenset[str] = _really_changed(change) if event == "update" else frozenset()
     if event == "update" and not changed and not change.remade:
         return None

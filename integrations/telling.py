@@ -42,6 +42,8 @@ def tell(session: Session, change_set: ChangeSet, *, may_load: bool = True) -> N
     try:
         changes = change_set.changes
         recorded = [changes[key] for key in pending]
+        for change in recorded if change_set.vague else ():
+            change.stale = change.stale or change.key[0] in change_set.vague
         settled, linked = _settle(session, recorded, changes, may_load)
         change_set.drop(pending.keys() | linked)
         told = _tell_each(settled, change_set, linked)

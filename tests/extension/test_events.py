@@ -233,7 +233,7 @@ def test_a_refresh_of_an_object_goes_to_its_row_and_waits_for_its_transaction(
         with mercure.muted():
             db.session.add(todo(title="imported"))
             db.session.commit()
-        item = db.session.get_one(todo, 1)
+        item = db.session.get(todo, 1)
         mercure.refresh(item)
         assert subscriber.json == []
         db.session.commit()

@@ -55,9 +55,9 @@ def test_the_old_topic_is_known_although_the_attribute_was_expired(
     if way == "foreign key":
         task.project_id = 2
     elif way == "relationship":
-        task.project = session.get_one(Project, 2)
+        task.project = session.get(Project, 2)
     else:
-        two = session.get_one(Project, 2)
+        two = session.get(Project, 2)
         two.tasks.append(task)
     session.commit()
     assert recorder.topics == [("/projects/1",), ("/projects/2",)]

@@ -25,12 +25,12 @@ def rows(tables: None, session: Session) -> None:
 
 
 def add_to_collection(session: Session) -> None:
-    project = session.get_one(Project, 1)
+    project = session.get(Project, 1)
     project.tasks.append(Task(id=2, title="new"))
 
 
 def add_with_parent(session: Session) -> None:
-    session.add(Task(id=2, title="new", project=session.get_one(Project, 1)))
+    session.add(Task(id=2, title="new", project=session.get(Project, 1)))
 
 
 def add_with_foreign_key(session: Session) -> None:
@@ -38,12 +38,12 @@ def add_with_foreign_key(session: Session) -> None:
 
 
 def remove_from_collection(session: Session) -> None:
-    project = session.get_one(Project, 1)
+    project = session.get(Project, 1)
     project.tasks.clear()
 
 
 def delete_the_child(session: Session) -> None:
-    session.delete(session.get_one(Task, 1))
+    session.delete(session.get(Task, 1))
 
 
 def delete_with_a_statement(session: Session) -> None:
@@ -73,11 +73,11 @@ def test_a_watched_collection_changes_whichever_side_does(
 @pytest.mark.parametrize("way", ["foreign key", "parent", "statement"])
 def test_both_collections_change_when_a_row_moves(way: str, recorder: Recorder, session: Session) -> None:
     bind(recorder, Project, watch="tasks")
-    task = session.get_one(Task, 1)
+    task = session.get(Task, 1)
     if way == "foreign key":
         task.project_id = 2
     elif way == "parent":
-        task.project = session.get_one(Project, 2)
+        task.project = session.get(Project, 2)
     else:
         session.execute(update(Task).values(project_id=2))
     session.commit()
@@ -88,7 +88,7 @@ def test_a_row_that_changes_inside_does_not_change_its_collection(
     recorder: Recorder, session: Session
 ) -> None:
     bind(recorder, Project, watch="tasks")
-    session.get_one(Task, 1).title = "read"
+    session.get(Task, 1).title = "read"
     session.commit()
     assert recorder.updates == []
 
@@ -98,7 +98,7 @@ def test_a_watched_association_changes_whichever_side_does(
     side: str, recorder: Recorder, session: Session
 ) -> None:
     bind(recorder, watch=["tags"])
-    task, tag = session.get_one(Task, 1), session.get_one(Tag, 1)
+    task, tag = session.get(Task, 1), session.get(Tag, 1)
     if side == "loaded task":
         assert task.tags == []
     if side == "task":
@@ -112,19 +112,19 @@ def test_a_watched_association_changes_whichever_side_does(
 
 
 def test_an_association_ends_with_the_row_at_its_other_end(recorder: Recorder, session: Session) -> None:
-    task = session.get_one(Task, 1)
-    task.tags.append(session.get_one(Tag, 1))
+    task = session.get(Task, 1)
+    task.tags.append(session.get(Tag, 1))
     session.commit()
     bind(recorder, watch=["tags"])
-    session.delete(session.get_one(Tag, 1))
+    session.delete(session.get(Tag, 1))
     session.commit()
     assert recorder.events == [("update", "Task", 1)]
 
 
 def test_related_rows_are_carried_as_their_identities(recorder: Recorder, session: Session) -> None:
     bind(recorder, data=["project", "tags", "title"], events=["update"])
-    task = session.get_one(Task, 1)
-    task.tags.append(session.get_one(Tag, 1))
+    task = session.get(Task, 1)
+    task.tags.append(session.get(Tag, 1))
     session.commit()
     [body] = recorder.bodies
     assert body["data"] == {"project": 1, "tags": [1], "title": "write"}
@@ -132,7 +132,7 @@ def test_related_rows_are_carried_as_their_identities(recorder: Recorder, sessio
 
 def test_a_reference_counts_as_changed_with_its_foreign_key(recorder: Recorder, session: Session) -> None:
     bind(recorder, data=["project"], watch="project")
-    session.get_one(Task, 1).project_id = 2
+    session.get(Task, 1).project_id = 2
     session.commit()
     [body] = recorder.bodies
     assert body["changed"] == ["project", "project_id"]
@@ -186,7 +186,7 @@ def test_the_parents_of_before_and_after_a_move_are_touched(recorder: Recorder, 
     bind(recorder, touches=["project"], topic="/nobody")
     parents = Recorder()
     bind(parents, Project)
-    session.get_one(Task, 1).project_id = 2
+    session.get(Task, 1).project_id = 2
     session.commit()
     assert sorted(identity for _, _, identity in parents.events) == [1, 2]
 
@@ -195,11 +195,11 @@ def test_a_touch_goes_up_from_row_to_row(recorder: Recorder, session: Session) -
     bind(Recorder(), Tag, touches="tasks")
     bind(Recorder(), touches="project")
     bind(recorder, Project)
-    task = session.get_one(Task, 1)
-    task.tags.append(session.get_one(Tag, 1))
+    task = session.get(Task, 1)
+    task.tags.append(session.get(Tag, 1))
     session.commit()
     recorder.clear()
-    session.get_one(Tag, 1).name = "blue"
+    session.get(Tag, 1).name = "blue"
     session.commit()
     assert recorder.bodies == [{"event": "update", "model": "Project", "id": 1, "reason": "touch"}]
 
@@ -207,8 +207,8 @@ def test_a_touch_goes_up_from_row_to_row(recorder: Recorder, session: Session) -
 def test_what_is_published_itself_is_not_touched_as_well(recorder: Recorder, session: Session) -> None:
     bind(Recorder(), touches="project")
     bind(recorder, Project)
-    session.get_one(Project, 1).name = "uno"
-    session.get_one(Task, 1).title = "read"
+    session.get(Project, 1).name = "uno"
+    session.get(Task, 1).title = "read"
     session.add(Project(id=3, name="three", tasks=[Task(id=3, title="three")]))
     session.commit()
     assert sorted((body["event"], body["id"], body.get("reason")) for body in recorder.bodies) == [
@@ -220,7 +220,7 @@ def test_what_is_published_itself_is_not_touched_as_well(recorder: Recorder, ses
 def test_a_parent_that_is_gone_is_not_touched(recorder: Recorder, session: Session) -> None:
     bind(Recorder(), touches="project")
     bind(recorder, Project)
-    session.delete(session.get_one(Project, 1))
+    session.delete(session.get(Project, 1))
     session.commit()
     assert recorder.events == [("delete", "Project", 1)]
 
@@ -235,7 +235,7 @@ def test_children_that_come_and_go_in_one_transaction_touch_nobody(
     session.flush()
     session.delete(task)
     savepoint = session.begin_nested()
-    session.get_one(Task, 1).title = "undone"
+    session.get(Task, 1).title = "undone"
     session.flush()
     savepoint.rollback()
     session.commit()

@@ -1,0 +1,64 @@
+"""The Python of the docs runs as it is printed."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flask_mercure_sse import publish_failed
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def blocks(text: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.fixture
+def names() -> Any:
+    """What the page on events has made when all of its blocks have run; its bindings end with the test."""
+    names: dict[str, Any] = {"__name__": "events"}
+    for block in blocks((DOCS / "events.md").read_text()):
+        exec(compile(block, "events.md", "exec"), names)
+    yield names
+    for binding in names["mercure"].bindings:
+        binding.disconnect()
+    publish_failed.disconnect(names["note"])
+    with names["app"].app_context():
+        names["db"].engine.dispose()
+
+
+def test_the_page_on_events_publishes_what_it_says(names: dict[str, Any]) -> None:
+    updates = [frame.update for frame in names["app"].extensions["mercure_sse"].hub._history.updates]
+    told = [(update.topic, *_what(update.data)) for update in updates]
+    assert ("/projects/1/tasks/1", "delete", "leave") in told
+    assert ("/projects/2/tasks/1", "insert", "enter") in told
+    assert ("/projects/{project_id}", "refresh", None) not in told
+    assert ("/task", "refresh", None) in told
+    assert ("/orders/7", None, None) in told
+    assert ("/shop/8", None, None) in told
+    assert not any("imported" in update.data for update in updates)
+    assert [update for update in updates if "4111" in update.data] == []
+
+
+def _what(data: str) -> tuple[Any, Any]:
+    body = json.loads(data) if data.startswith("{") else {}
+    return body.get("event"), body.get("reason")
+
+
+def test_the_page_names_all_public_names_of_the_event_layer() -> None:
+    from flask_mercure_sse.events import Events
+
+    text = (DOCS / "events.md").read_text()
+    public = [name for name in vars(Events) if not name.startswith("_") and name != "outlet"]
+    assert [name for name in (*public, "model_changed", "publish_failed", "Change") if name not in text] == []
+
+
+def test_every_link_leads_to_a_file() -> None:
+    for page in DOCS.glob("*.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (DOCS / target).exists(), target

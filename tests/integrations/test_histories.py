@@ -245,8 +245,8 @@ def test_copies_built_from_the_updates_equal_the_table(table: Engine) -> None:
     run_state_machine_as_test(
         lambda: Histories(table),
         settings=settings(
-            max_examples=200,
-            stateful_step_count=40,
+            max_examples=100,
+            stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

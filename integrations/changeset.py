@@ -26,6 +26,7 @@ class ChangeSet:
         "held",
         "pending",
         "scope",
+        "taken_back",
         "told",
         "vague",
     )
@@ -46,6 +47,8 @@ class ChangeSet:
         """Objects whose delete the current flush has recorded already, by id."""
         self.scope: Scope | None = None
         """What the transaction's updates share, once there are some."""
+        self.taken_back: int = 0
+        """How many rows have not changed after all."""
         self.told: int = 0
         """How often listeners were told."""
         self.committing: bool = False
@@ -64,6 +67,7 @@ class ChangeSet:
         else:
             del self.changes[key]
             self.pending.pop(key, None)
+            self.taken_back += 1
             self.drop({key})
 
     def absorb(self, other: ChangeSet) -> None:

@@ -29,21 +29,21 @@ def settle(
     if may_load:
         _load(session, groups)
     settled: list[Change] = []
-    # A refresh comes last: whoever heard of rows before it loads what they have become.
-    for change in sorted(recorded, key=_is_refresh):
-        if not (change.stale or change.doubtful or change.remade):
+    refreshes: list[Change] = []
+    for change in recorded:
+        if change.event == "refresh":
+            refreshes.append(change)
+        elif not (change.stale or change.doubtful or change.remade):
             settled.append(change)
         elif (may_load or change.object is not None) and (made := _settled(change)) is not None:
             settled.append(made)
-    if not any(plan and (plan.links or plan.touched) for plan in map(plan_for, groups)):
-        return settled, frozenset()
-    own = {change.key: change for change in settled}
-    linked = _linked(session, own, known, may_load=may_load)
-    return list({**own, **linked}.values()), linked.keys()
-
-
-def _is_refresh(change: Change) -> bool:
-    return change.event == "refresh"
+    linked: dict[Key, Change] = {}
+    if any(plan and (plan.links or plan.touched) for plan in map(plan_for, groups)):
+        own = {change.key: change for change in settled}
+        linked = _linked(session, own, known, may_load=may_load)
+        settled = list({**own, **linked}.values())
+    # A refresh comes last: whoever heard of rows before it loads what they have become.
+    return [*settled, *refreshes], linked.keys()
 
 
 def _by_model(changes: Iterable[Change]) -> dict[type, list[Change]]:
@@ -82,11 +82,12 @@ def _must_be_loaded(plan: Plan | None, change: Change, rows: int) -> bool:
     if change.doubtful or change.remade:
         # Values must be read to see what the steps add up to.
         return not state_of(change.object).dict.keys() >= change.old.keys()
-    if plan is None or rows == 1 or not plan.reads:
+    if plan is None or not plan.reads:
         return False
-    # Many rows would be loaded one by one when they are read.
-    expired = state_of(change.object).expired_attributes
-    return bool(expired) and not expired.isdisjoint(plan.reads)
+    # When they are read, many rows would be loaded one by one, and objects without a session not at all.
+    state = state_of(change.object)
+    expired = state.expired_attributes
+    return bool(expired) and not expired.isdisjoint(plan.reads) and (rows > 1 or state.detached)
 
 
 def _load_rows(session: Session, reader: RowReader, changes: list[Change], options: Iterable[Any]) -> None:
@@ -122,7 +123,7 @@ def load_objects(
 def _settled(change: Change) -> Change | None:
     """Return what a change is once its row is known, None when nothing happened."""
     event: Event = change.event
-    if change.stale and event != "refresh":
+    if change.stale:
         if change.object is None:
             if event == "insert":
                 return None
@@ -201,7 +202,7 @@ def _joined(own: Change, parent: Change) -> Change:
 def _parents(changes: Iterable[Change]) -> Iterator[Change]:
     for change in changes:
         plan = plan_for(change.model)
-        if plan is not None and change.event != "refresh":
+        if plan is not None:
             for link in plan.links:
                 yield from _through(link, change)
             for name in plan.touched:

@@ -61,18 +61,18 @@ def _tell_each(settled: list[Change], change_set: ChangeSet, linked: Set[Key]) -
     """
     assert change_set.scope is not None
     told = _Round(change_set.scope)
-    changes, transaction = change_set.changes, change_set.scope.transaction
+    changes, transaction, undone = change_set.changes, change_set.scope.transaction, change_set.taken_back
     stray: list[Held] = []
     with holding(stray):
         for change in settled:
-            if change.key in changes or change.key in linked:
+            if undone == change_set.taken_back or change.key in changes or change.key in linked:
                 change.transaction = transaction
                 told.tell(change)
                 if stray:
                     told.keep(change.key, stray)
-    if linked or all(change.key in changes for change in settled):
+    if undone == change_set.taken_back:
         return told.held
-    return [held for held in told.held if held[0] in changes]
+    return [held for held in told.held if held[0] in changes or held[0] in linked]
 
 
 def _settle(

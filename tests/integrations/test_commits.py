@@ -482,6 +482,16 @@ def test_objects_may_be_gone_from_the_program_before_the_commit(recorder: Record
     assert [body["data"]["title"] for body in recorder.bodies] == ["write"]
 
 
+def test_objects_may_be_expired_and_gone_before_the_commit(recorder: Recorder, session: Session) -> None:
+    bind(recorder, data=["title"])
+    session.add(Task(title="write"))
+    session.flush()
+    session.expire_all()
+    session.expunge_all()
+    session.commit()
+    assert [body["data"]["title"] for body in recorder.bodies] == ["write"]
+
+
 def test_a_binding_made_inside_a_transaction_does_not_break_it(recorder: Recorder, session: Session) -> None:
     session.add(Project(name="before"))
     session.flush()

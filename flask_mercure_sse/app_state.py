@@ -17,7 +17,7 @@ from .app_keys import Keys, Role
 from .config import MercureConfig, checked_token
 from .hub.authority import Authority
 from .hub.hub import Hub
-from .integrations.binding import Outlet
+from .integrations.outlets import Outlet
 from .integrations.settings import EventSettings
 from .protocol.errors import ConfigurationError
 from .protocol.hub_url import checked_hub_url

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from blinker import ANY, Namespace, Signal
 
-from .integrations.binding import Binding, Bound, Outlet
+from .integrations.binding import Binding, Bound
 from .integrations.body import MAX_BYTES
 from .integrations.changes import EVENTS, model_changed
 from .integrations.computed import DataOption, FlagOption, NamesOption, RetryOption, TextOption, TopicOption
 from .integrations.muting import muted
+from .integrations.outlets import Outlet
 from .integrations.signals import publish_signal as bind_signal
 from .integrations.watching import opt_out
 from .protocol.errors import BindingError

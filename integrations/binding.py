@@ -6,18 +6,17 @@ Rules of this room:
 2. Nothing reaches the sender: whatever goes wrong in here ends in the log and in ``publish_failed``. Tests
    and debugging are told at once.
 3. When in doubt an update is private: an error while that is decided counts as private.
-4. Inside :func:`holding` updates are built and not published; a transaction publishes them when it commits.
+4. Inside :func:`~.outlets.holding` updates are built and not published; a transaction publishes them when it commits.
 """
 
 from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from blinker import ANY, Signal
 
@@ -26,90 +25,17 @@ from flask_mercure_sse.protocol.update import Update
 
 from .async_signals import accept_async
 from .changes import Key
-from .content import compose, plain_json, sender_options, text_of, topics_of
+from .content import compose, sender_options, text_of, topics_of
 from .failures import report
 from .muting import is_muted, muted_now
 from .options import Arguments, Constant, Option, adapt, call_or_value, data_option, option, topic_option
-from .settings import DEFAULTS, EventSettings
+from .outlets import Held, Outlet, collected
 from .tracking import deferral
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
 B = TypeVar("B", bound="Bound")
-
-
-class Outlet(Protocol):
-    """What a binding needs of its surroundings."""
-
-    @property
-    def settings(self) -> EventSettings:
-        """What the bindings that publish through it have in common."""
-        ...
-
-    def encode(self, data: object, /) -> str:
-        """Return data as JSON."""
-        ...
-
-    def check(self, update: Update, /) -> None:
-        """Find out what would be wrong with an update here.
-
-        :raises InvalidUpdate: a part of it.
-        """
-        ...
-
-    def publish(self, update: Update, /) -> Any:
-        """Publish an update that has been checked."""
-        ...
-
-    def elsewhere(self, hub_url: str | None, jwt: str | None, /) -> Outlet:
-        """Return the outlet for another hub or with another token, as a sender's options may ask."""
-        ...
-
-
-class PlainOutlet:
-    """An outlet around a callable that publishes, for workers and scripts.
-
-    :param publish: takes an update.
-    :param encode: returns data as JSON.
-    :param settings: what the bindings have in common.
-    """
-
-    def __init__(
-        self,
-        publish: Callable[[Update], object],
-        *,
-        encode: Callable[[object], str] = plain_json,
-        settings: EventSettings = DEFAULTS,
-    ) -> None:
-        self.publish = publish
-        self.encode = encode
-        self.settings = settings
-
-    def check(self, update: Update, /) -> None:
-        """Each update is right here that is one."""
-
-    def elsewhere(self, hub_url: str | None, jwt: str | None, /) -> Outlet:
-        if hub_url is not None or jwt is not None:
-            raise BindingError("hub_url, jwt: there is one way to publish here; leave them out")
-        return self
-
-
-Held = tuple[Key | None, object, Outlet, Update]
-"""An update that waits for a transaction: of which row it is, the binding that made it, and its way out."""
-
-
-_held: ContextVar[list[Held] | None] = ContextVar("held", default=None)
-
-
-@contextmanager
-def holding(updates: list[Held]) -> Generator[None, None, None]:
-    """Collect the updates of bindings in `updates` instead of publishing them, in this context."""
-    token = _held.set(updates)
-    try:
-        yield
-    finally:
-        _held.reset(token)
 
 
 class Bound(ABC):
@@ -142,6 +68,26 @@ class Bound(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.disconnect()
+
+
+@dataclass(slots=True)
+class Options:
+    """How each part of a binding's updates is found, from a subject and arguments.
+
+    :param when: None where there is always an update.
+    :param private: None where the binding does not say.
+    :param constants: private, id, type and retry, as far as they are the same for every update.
+    :param computed: the others of them.
+    """
+
+    topic: Option
+    data: Option
+    when: Option | None
+    private: Option | None
+    constants: dict[str, Any]
+    computed: dict[str, Option]
+    marshaler: Callable[[Any], Any] | None
+    callback: Callable[[dict[str, Any]], Any] | None
 
 
 class Binding(Bound):
@@ -179,23 +125,27 @@ class Binding(Bound):
         self._outlet = outlet
         self.shown = {"topic": topic, "data": data, "private": private}
         """The options that a list of bindings shows, as they were given."""
-        self._topic = self._default_topic() if topic is None else topic_option(topic)
-        self._data = data_option(data)
-        self._when = None if when in (None, True) else call_or_value(when)
-        self._private = None if private is None else self._cautious(call_or_value(private))
+        decided = None if private is None else self._cautious(call_or_value(private))
         others = {
-            "private": Constant(False) if self._private is None else self._private,
+            "private": Constant(False) if decided is None else decided,
             "id": option("id", id),
             "type": option("type", type),
             "retry": call_or_value(retry),
         }
         # What is the same for every send is not asked for at each: commits of many rows are felt.
-        self._constants = {name: made.value for name, made in others.items() if isinstance(made, Constant)}
-        self._computed = {name: made for name, made in others.items() if name not in self._constants}
-        _check_constants(self._constants)
+        constants = {name: made.value for name, made in others.items() if isinstance(made, Constant)}
+        _check_constants(constants)
+        self.options = Options(
+            topic=self._default_topic() if topic is None else topic_option(topic),
+            data=data_option(data),
+            when=None if when in (None, True) else call_or_value(when),
+            private=decided,
+            constants=constants,
+            computed={name: made for name, made in others.items() if name not in constants},
+            marshaler=marshaler,
+            callback=callback,
+        )
         self._hold = None if on_commit is None else deferral(on_commit)
-        self._marshaler = marshaler
-        self._callback = callback
 
     def __repr__(self) -> str:
         state = "" if self.connected else " (disconnected)"
@@ -211,7 +161,7 @@ class Binding(Bound):
         return signal_name(self.signal) or "a signal without a name"
 
     def __call__(self, data: F) -> F:
-        self._data = adapt(data)
+        self.options.data = adapt(data)
         self.shown["data"] = data
         return data
 
@@ -249,53 +199,59 @@ class Binding(Bound):
 
     def _send(self, held: Held) -> None:
         """Publish an update, or leave that to the transaction that it belongs to."""
-        collected = _held.get()
-        if collected is not None:
-            collected.append(held)
+        waiting = collected()
+        if waiting is not None:
+            waiting.append(held)
         elif self._hold is None or not self._hold(held):
             _key, _binding, outlet, update = held
             outlet.publish(update)
 
     def build(self, outlet: Outlet, sender: Any, arguments: Arguments) -> Iterable[Held]:
         """Return the updates of one send and what they go through, none where there are none."""
-        if self._when and not self._when(sender, arguments):
+        options = self.options
+        if options.when and not options.when(sender, arguments):
             return ()
-        topic = self._topic(sender, arguments)
+        topic = options.topic(sender, arguments)
         if not topic:
             return ()
-        options: dict[str, Any] = {"topic": topic, "data": self._data(sender, arguments), **self._constants}
-        for name, computed in self._computed.items():
-            options[name] = computed(sender, arguments)
-        return self._finish(outlet, options, sender)
+        parts = {"topic": topic, "data": options.data(sender, arguments), **options.constants}
+        for name, computed in options.computed.items():
+            parts[name] = computed(sender, arguments)
+        return self.finish(outlet, parts, sender)
 
-    def _finish(self, outlet: Outlet, options: dict[str, Any], sender: object) -> Iterable[Held]:
-        """Let the sender and the callback change the options of one update, and make it."""
-        own = sender_options(sender)
-        if own or self._callback:
-            options.update(own)
-            if self._callback and self._callback(options) is False:
+    def finish(
+        self, outlet: Outlet, parts: dict[str, Any], sender: object, key: Key | None = None
+    ) -> Iterable[Held]:
+        """Let the sender and the callback change the parts of one update, and make it.
+
+        :param key: the row that it is of.
+        """
+        own, callback = sender_options(sender), self.options.callback
+        if own or callback:
+            parts.update(own)
+            if callback and callback(parts) is False:
                 return ()
-            outlet = outlet.elsewhere(options.get("hub_url"), options.get("jwt"))
-        return ((None, self, outlet, self._compose(outlet, options)),)
+            outlet = outlet.elsewhere(parts.get("hub_url"), parts.get("jwt"))
+        return ((key, self, outlet, self._compose(outlet, parts)),)
 
-    def _compose(self, outlet: Outlet, options: dict[str, Any]) -> Update:
-        topics = topics_of(options["topic"])
-        data = topics[0] if options.get("data") is None else options["data"]
-        if self._marshaler:
-            data = self._marshaler(data)
-        type, private = options.get("type"), options.get("private")
+    def _compose(self, outlet: Outlet, parts: dict[str, Any]) -> Update:
+        topics = topics_of(parts["topic"])
+        data = topics[0] if parts.get("data") is None else parts["data"]
+        if self.options.marshaler:
+            data = self.options.marshaler(data)
+        type, private = parts.get("type"), parts.get("private")
         update = compose(
             topics,
             text_of(data, outlet.encode),
             private=private is None or private,
-            id=options.get("id"),
-            type=self._implied_type(topics) if type is None and outlet.settings.type_is_topic else type,
-            retry=options.get("retry"),
+            id=parts.get("id"),
+            type=self.implied_type(topics) if type is None and outlet.settings.type_is_topic else type,
+            retry=parts.get("retry"),
         )
         outlet.check(update)
         return update
 
-    def _implied_type(self, topics: tuple[str, ...]) -> str:
+    def implied_type(self, topics: tuple[str, ...]) -> str:
         """Return the type of an update that has none, where types are topics."""
         return topics[0]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from .binding import Held
 from .changes import Change, Key, merge
+from .outlets import Held
 from .scope import Scope
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from flask_mercure_sse.protocol.errors import BindingError
 
-from .binding import Held
+from .outlets import Held
 from .session import change_set_of
 
 _FIX = "give a Session, a scoped_session or a callable that returns the current one"

@@ -6,8 +6,8 @@ import logging
 
 from flask_mercure_sse.protocol.errors import PublishError
 
-from .binding import Held, Outlet
 from .failures import report, tell_failed
+from .outlets import Held, Outlet
 
 logger: logging.Logger = logging.getLogger(__name__)
 

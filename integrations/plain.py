@@ -4,47 +4,46 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
 from urllib.parse import quote
 
 from flask_mercure_sse.protocol.ids import urn_series
 from flask_mercure_sse.protocol.update import Update
 
 from .changes import Change
-
-if TYPE_CHECKING:
-    from .binding import Held
-    from .models import ModelBinding, Way
+from .content import sender_options
+from .outlets import Held
+from .writing import ModelWriter, fits
 
 Take = Callable[[Change], None]
 """Takes a change and adds the updates that it becomes to a list."""
 
 
 class PlainTaker:
-    """Does the same as another taker, faster for the common changes of a plain binding's rows.
+    """Adds the same updates as a writer to a list, faster for the common changes of a plain binding.
 
     A plain binding has the default topic, and no option that is computed except the data; the primary key
     is one column. What its updates share is found out once.
 
-    :param table: the topic of the model's table.
+    :param writer: writes what is not common.
     :param held: the list of updates.
-    :param otherwise: takes what is not common.
     """
 
-    def __init__(
-        self, binding: ModelBinding, way: Way, model: type, table: str, held: list[Held], otherwise: Take
-    ) -> None:
+    def __init__(self, writer: ModelWriter, model: type, held: list[Held]) -> None:
+        binding, constants = writer.binding, writer.binding.options.constants
+        self._writer = writer
         self._binding = binding
-        self._way = way
-        self._table = table
+        self._outlet = writer.outlet
         self._held = held
-        self._otherwise = otherwise
-        self._outlet = way.outlet
-        self._private, self._type, self._retry = binding.shared(way, table)
-        way.outlet.check(Update((f"{table}/0", table), type=self._type))
+        self._table = table = binding.table_topic(model)
+        unsaid = binding.options.private is None
+        self._private = writer.settings.model_private if unsaid else bool(constants["private"])
+        self._type = constants["type"] or (table if writer.settings.type_is_topic else None)
+        self._retry = constants["retry"]
+        self._outlet.check(Update((f"{table}/0", table), type=self._type))
         self._next_id = urn_series().__next__
-        self._most = binding.max_bytes // 8  # bytes of the longest text of so many characters, and more
-        self._end = way.body.end
+        self._most = binding.max_bytes
+        self._end = writer.body.end
         self._starts = {
             event: f'{{"event": "{event}", "model": "{model.__name__}", "id": ' for event in binding.events
         }
@@ -52,7 +51,7 @@ class PlainTaker:
 
     def __call__(self, change: Change) -> None:
         if change.reason is not None or change.muted or change.event == "refresh":
-            self._otherwise(change)
+            self._writer.add_to(self._held, change)
             return
         start = self._starts.get(change.event)
         changed = "" if change.event != "update" else self._names(change.changed)
@@ -62,12 +61,14 @@ class PlainTaker:
         if type(key) is int:
             text = encoded = str(key)
         else:
-            text, encoded = quote(str(key), safe=""), self._way.body.key_of(change.identity)
-        data = self._binding.data_member(self._way, change) if self._binding.carries_data else ""
+            text, encoded = quote(str(key), safe=""), self._writer.body.key_of(change.identity)
+        data = ""
+        if self._binding.carries_data and change.event != "delete":
+            data = self._writer.data_member(change)
         body = f"{start}{encoded}{changed}{data}{self._end}"
-        if len(body) > self._most:
-            self._otherwise(change)
-            return
+        if not fits(body, self._most):
+            self._binding.truncated += 1
+            body = self._writer.body.truncated(change, change.event)
         topics = (f"{self._table}/{text}", self._table)
         update = Update.trusted(topics, body, self._private, self._next_id(), self._type, self._retry)
         self._held.append((change.key, self._binding, self._outlet, update))
@@ -83,10 +84,13 @@ class PlainTaker:
             return made
 
 
-def is_safe(table: str, keys: int) -> bool:
-    """Tell whether no key of a table makes a topic of the hub's own, so that none need be looked at.
+def taker(writer: ModelWriter, model: type, keys: int, held: list[Held]) -> Take:
+    """Return what adds the updates of a model's changes to a list, in the shortest way that there is.
 
-    :param table: the topic of the table.
-    :param keys: columns of the primary key; of several, dots can lead to another path.
+    :param keys: columns of the model's primary key; of several, dots can lead to a topic of the hub's own.
     """
-    return keys == 1 and not table.startswith("/.")
+    binding = writer.binding
+    safe = keys == 1 and not binding.table_topic(model).startswith("/.")
+    if safe and binding.is_plain and not sender_options(model):
+        return PlainTaker(writer, model, held)
+    return partial(writer.add_to, held)

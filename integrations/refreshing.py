@@ -9,14 +9,15 @@ from sqlalchemy.orm import Mapper, object_session
 
 from flask_mercure_sse.protocol.errors import BindingError
 
-from .binding import Held
 from .changes import Change
 from .deferring import defer
-from .models import ModelBinding, Way
+from .models import ModelBinding
 from .muting import is_muted, muted_now
+from .outlets import Held
 from .plans import binding_of, receivers_of
 from .rows import model_of, reader_of
 from .scope import current_scope
+from .writing import ModelWriter
 
 
 def refresh(target: Any, on_commit: Any = None) -> None:
@@ -35,7 +36,7 @@ def refresh(target: Any, on_commit: Any = None) -> None:
     change.transaction = scope.transaction
     for binding in _bindings(change.model):
         if not is_muted(muted, binding, change.model):
-            for held in binding.updates(Way(binding.find_outlet(), scope), change):
+            for held in ModelWriter(binding, binding.find_outlet(), scope).updates(change):
                 _publish(held, session)
 
 

@@ -9,10 +9,11 @@ from blinker import ANY, Namespace, Signal
 
 from flask_mercure_sse.protocol.errors import BindingError
 
-from .binding import Binding, Bound, Outlet, signal_name
+from .binding import Binding, Bound, signal_name
 from .changes import model_changed
 from .models import ModelBinding
 from .namespaces import NamespaceBinding
+from .outlets import Outlet
 
 
 def publish_signal(

@@ -11,16 +11,17 @@ from sqlalchemy import ExceptionContext, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from .binding import Held, holding
 from .changes import Change, Key, model_changed
 from .changeset import ChangeSet
 from .failures import describe, report
-from .models import ModelBinding, Way
-from .plain import Take
+from .models import ModelBinding
+from .outlets import Held, holding
+from .plain import Take, taker
 from .plans import Receiver, binding_of, receivers_of
 from .rows import reader_of
 from .scope import Scope, current_scope
 from .settling import settle
+from .writing import ModelWriter
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ class _Round:
         self.held: list[Held] = []
         self._scope = scope
         self._takers: dict[type, list[tuple[object, Take]]] = {}
-        self._ways: dict[ModelBinding, Way] = {}
+        self._writers: dict[ModelBinding, ModelWriter] = {}
 
     def tell(self, change: Change) -> None:
         """Tell one change to all who listen to its model."""
@@ -121,10 +122,11 @@ class _Round:
                 found.append((receiver, partial(_call, receiver)))
                 continue
             try:
-                way = self._ways.get(binding) or Way(binding.find_outlet(), self._scope)
-                self._ways[binding] = way
-                keys = len(reader_of(model).keys)
-                found.append((binding, binding.taker(way, model, keys, self.held)))
+                writer = self._writers.get(binding)
+                if writer is None:
+                    writer = ModelWriter(binding, binding.find_outlet(), self._scope)
+                    self._writers[binding] = writer
+                found.append((binding, taker(writer, model, len(reader_of(model).keys), self.held)))
             except Exception as error:
                 report(logger, f"{binding!r} could not publish", error, sender=binding)
         return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask_mercure_sse.protocol.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from .binding import Held
+    from .outlets import Held
 
 
 def start_tracking() -> None:

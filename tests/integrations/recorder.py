@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flask_mercure_sse.integrations.binding import PlainOutlet
+from flask_mercure_sse.integrations.outlets import PlainOutlet
 from flask_mercure_sse.integrations.settings import EventSettings
 from flask_mercure_sse.protocol.update import Update
 

@@ -228,14 +228,15 @@ class Events:
         """The bindings that are connected."""
         return tuple(binding for binding in self._bindings if binding.connected)
 
-    def muted(self, *targets: Binding | type) -> AbstractContextManager[None]:
+    def muted(self, *targets: Bound | type) -> AbstractContextManager[None]:
         """Let bindings publish nothing in a block: for imports, seeds and tests.
 
         It holds for what is sent or flushed in the block, in this greenlet or task alone.
 
         :param targets: bindings and models; all bindings where none is given.
         """
-        return muted(*targets)
+        bindings = [one for target in targets if isinstance(target, Bound) for one in target.bindings]
+        return muted(*bindings, *(target for target in targets if not isinstance(target, Bound)))
 
     def outlet(self, hub_url: str | None = None, jwt: str | None = None) -> Outlet:
         """Return what the bindings of the current app publish through.

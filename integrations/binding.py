@@ -6,7 +6,8 @@ Rules of this room:
 2. Nothing reaches the sender: whatever goes wrong in here ends in the log and in ``publish_failed``. Tests
    and debugging are told at once.
 3. When in doubt an update is private: an error while that is decided counts as private.
-4. Inside :func:`~.outlets.holding` updates are built and not published; a transaction publishes them when it commits.
+4. Inside :func:`~.outlets.holding` updates are built and not published; a transaction publishes them when
+   it commits.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from blinker import ANY, Signal
 
@@ -156,6 +157,14 @@ class Binding(Bound):
         return (self,)
 
     @property
+    def senders(self) -> tuple[Any, ...]:
+        """The senders that it listens to."""
+        sender: Any = self.sender
+        if isinstance(sender, (list, tuple, set, frozenset)):
+            return tuple(cast("Iterable[Any]", sender))
+        return (sender,)
+
+    @property
     def source(self) -> str:
         """The name of what it listens to."""
         return signal_name(self.signal) or "a signal without a name"
@@ -167,9 +176,8 @@ class Binding(Bound):
 
     def connect(self, sender: object = None) -> None:
         """Listen to the binding's senders, or to one more."""
-        chosen = self.sender if sender is None else sender
         accept_async(self.signal)
-        for one in chosen if isinstance(chosen, (list, tuple, set, frozenset)) else [chosen]:  # pyright: ignore[reportUnknownVariableType]
+        for one in self.senders if sender is None else (sender,):
             self.signal.connect(self.receive, sender=one, weak=False)
         self.connected = True
 

@@ -115,8 +115,9 @@ class ModelBinding(Binding):
 
     def connect(self, sender: object = None) -> None:
         super().connect(sender)
-        if sender is None and isinstance(self.sender, type):
-            declare(self.sender, self)
+        for model in self.senders if sender is None else ():
+            if isinstance(model, type):
+                declare(model, self)
 
     def __call__(self, data: Any) -> Any:
         self.carries_data, self.data_names = True, ()

@@ -6,7 +6,7 @@ are bound to topics, and a change that is rolled back is published nowhere.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 from flask import Blueprint, abort, g, request, session
 from models import Base, Card, Note, TaskList, as_json, db
@@ -206,7 +206,7 @@ def _body() -> dict[str, Any]:
     body = request.get_json()
     if not isinstance(body, dict):
         abort(400, "Send a JSON object.")
-    return body
+    return cast("dict[str, Any]", body)
 
 
 def _text(name: str, longest: int) -> str:

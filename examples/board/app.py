@@ -37,7 +37,7 @@ def create_app() -> Flask:
     instance = Path(app.instance_path)
     database = Path(os.environ.get("BOARD_DATABASE") or instance / "board.sqlite").absolute()
     database.parent.mkdir(parents=True, exist_ok=True)
-    app.config.update(
+    app.config.from_mapping(
         SECRET_KEY=os.environ.get("BOARD_SECRET_KEY") or kept_secret(instance / "secret_key"),
         SESSION_COOKIE_NAME="board",
         SESSION_COOKIE_SAMESITE="Lax",

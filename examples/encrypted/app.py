@@ -11,7 +11,7 @@ import secrets
 import signal
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask, Response, abort, make_response, redirect, render_template, request, session, url_for
 from werkzeug.serving import make_server
@@ -59,7 +59,7 @@ def letters_topic(reader: str) -> str:
 def create_app() -> Flask:
     """Return the app."""
     app = Flask(__name__, root_path=str(HERE), instance_path=str(HERE / "instance"))
-    app.config.update(
+    app.config.from_mapping(
         SECRET_KEY=secrets.token_urlsafe(48),  # a restart makes new keys of all kinds: sign in again
         SESSION_COOKIE_NAME="letters",
         SESSION_COOKIE_SAMESITE="Strict",
@@ -96,7 +96,8 @@ def send() -> dict[str, Any]:
     It is private as well: without a token for the topic one does not even see that there was a letter.
     """
     body = request.get_json()
-    to, text = (body.get("to"), body.get("text")) if isinstance(body, dict) else (None, None)
+    fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+    to, text = fields.get("to"), fields.get("text")
     if to not in READERS or not isinstance(text, str) or not 0 < len(text) <= MAX_TEXT:
         abort(400)
     letter = {"from": reader(), "text": text}

@@ -213,6 +213,17 @@ def test_a_block_is_muted_for_all_for_one_or_for_a_model(
     assert [body["id"] for body in subscriber.json] == [4]
 
 
+def test_a_namespace_is_muted_with_its_handle(mercure: MercureSSE, subscribe: Subscribe) -> None:
+    namespace = Namespace()
+    subscriber = subscribe("*")
+    with mercure.publish_signal(namespace) as handle:
+        signal = namespace.signal("order-paid")
+        with mercure.muted(handle):
+            signal.send(None)
+        signal.send(None)
+    assert subscriber.data == ["order-paid"]
+
+
 def test_a_refresh_of_a_model_goes_to_its_collection(
     app: Flask, db: SQLAlchemy, todo: Any, mercure: MercureSSE, subscribe: Subscribe
 ) -> None:

@@ -17,11 +17,12 @@ from sqlalchemy.orm import (
     registry,
 )
 
-from flask_mercure_sse.integrations.changes import Change
+from flask_mercure_sse.integrations.changes import Change, model_changed
+from flask_mercure_sse.integrations.signals import publish_signal
 from flask_mercure_sse.integrations.watching import opt_out
 from flask_mercure_sse.protocol.errors import BindingError
 from tests.integrations.recorder import Recorder
-from tests.integrations.schema import Task, bind
+from tests.integrations.schema import Document, Letter, Project, Task, bind
 
 
 @pytest.fixture
@@ -79,6 +80,15 @@ def test_the_id_and_the_reconnection_time_are_options_as_for_signals(
     session.commit()
     [update] = recorder.updates
     assert (update.id, update.retry) == ("update-1", 1000)
+
+
+def test_one_binding_may_be_for_several_models_and_their_subclasses(
+    recorder: Recorder, tables: None, session: Session
+) -> None:
+    publish_signal(recorder, model_changed, sender=[Document, Project])
+    session.add_all([Letter(id=1), Project(id=2, name="p"), Task(id=3, title="t")])
+    session.commit()
+    assert sorted(recorder.topics) == [("/letter/1", "/letter"), ("/project/2", "/project")]
 
 
 # Which updates

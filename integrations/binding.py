@@ -46,7 +46,7 @@ class Bound(ABC):
     the block.
     """
 
-    connected: bool = False
+    connected: bool
     """Whether it listens."""
 
     @property
@@ -118,13 +118,14 @@ class Binding(Bound):
         marshaler: Callable[[Any], Any] | None = None,
         callback: Callable[[dict[str, Any]], Any] | None = None,
     ) -> None:
+        self.connected: bool = False
         _check_choice("private", private, bool)
         _check_choice("when", when, bool)
         self.signal = signal
         self.sender = sender
         self.name = name
         self._outlet = outlet
-        self.shown = {"topic": topic, "data": data, "private": private}
+        self.shown: dict[str, object] = {"topic": topic, "data": data, "private": private}
         """The options that a list of bindings shows, as they were given."""
         decided = None if private is None else self._cautious(call_or_value(private))
         others = {
@@ -136,7 +137,7 @@ class Binding(Bound):
         # What is the same for every send is not asked for at each: commits of many rows are felt.
         constants = {name: made.value for name, made in others.items() if isinstance(made, Constant)}
         _check_constants(constants)
-        self.options = Options(
+        self.options: Options = Options(
             topic=self._default_topic() if topic is None else topic_option(topic),
             data=data_option(data),
             when=None if when in (None, True) else call_or_value(when),

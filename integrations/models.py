@@ -53,7 +53,7 @@ class ModelBinding(Binding):
         **options: Any,
     ) -> None:
         super().__init__(signal, outlet, **options)
-        self.events = _checked_events(events)
+        self.events: frozenset[str] = _checked_events(events)
         self.watch: frozenset[str] | None = None if watch is None else names_option("watch", watch)
         self.ignore: frozenset[str] = frozenset() if ignore is None else names_option("ignore", ignore)
         self.touches: frozenset[str] = frozenset() if touches is None else names_option("touches", touches)
@@ -67,7 +67,7 @@ class ModelBinding(Binding):
         self.truncated: int = 0
         """How many updates were too large and carried the identity alone."""
         self._has_topic = options.get("topic") is not None
-        self.carries_data = options.get("data") is not None
+        self.carries_data: bool = options.get("data") is not None
         self.data_names: tuple[str, ...] = names_in(options.get("data"))
         self._collection = None if collection is None else _collection_topics(collection)
         self._tables: dict[type, str] = {}

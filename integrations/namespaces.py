@@ -23,7 +23,7 @@ class NamespaceBinding(Bound):
         self._bind = bind
         self._data: Callable[..., Any] | None = None
         self._bindings: dict[NamedSignal, Binding] = {}
-        self.connected = True
+        self.connected: bool = True
         for signal in namespace.values():
             self._add(signal)
         self._follow(namespace)

@@ -52,6 +52,12 @@ class Previous:
             return computed(self)
         if isinstance(declared, FunctionType):
             return MethodType(cast("Any", declared), self)
+        mapper = reader_of(change.model).mapper
+        if name in mapper.synonyms:
+            return getattr(self, mapper.synonyms[name].name)
+        if name in mapper.composites:
+            composite: Any = mapper.composites[name]
+            return composite.composite_class(*(getattr(self, part.key) for part in composite.props))
         related = reader_of(change.model).many_to_one.get(name)
         if related is not None and not change.old.keys().isdisjoint(related[1]):
             return self._follow(*related)

@@ -134,7 +134,10 @@ def _persistent_to_deleted(session: Session, item: object) -> None:
 def _do_orm_execute(state: ORMExecuteState) -> object:
     if state.is_select or not model_changed.receivers:
         return None
-    return on_statement(state, change_set_of)
+    result = on_statement(state, change_set_of)
+    if result is not None:
+        _tell_late(state.session, _find(state.session))
+    return result
 
 
 # Telling
@@ -156,13 +159,16 @@ def _before_commit(session: Session) -> None:
 
 
 def _after_flush_postexec(session: Session, _context: object) -> None:
-    """Tell what something else changed while the transaction commits."""
     session.info.pop(_FLUSHING, None)
     change_set = _find(session)
-    if change_set is None:
-        return
-    change_set.fetched = {}
-    if not change_set.committing or not change_set.pending:
+    if change_set is not None:
+        change_set.fetched = {}
+        _tell_late(session, change_set)
+
+
+def _tell_late(session: Session, change_set: ChangeSet | None) -> None:
+    """Tell what something else changed while the transaction commits."""
+    if change_set is None or not change_set.committing or not change_set.pending:
         return
     if change_set.told < 2 * _MAX_TELLS:
         tell(session, change_set)

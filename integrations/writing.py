@@ -15,6 +15,7 @@ from .options import Arguments, Constant
 from .outlets import Held, Outlet
 from .related import data_of, is_attribute
 from .scope import Scope
+from .settings import EventSettings
 
 if TYPE_CHECKING:
     from .models import ModelBinding
@@ -43,8 +44,8 @@ class ModelWriter:
     def __init__(self, binding: ModelBinding, outlet: Outlet, scope: Scope) -> None:
         self.binding = binding
         self.outlet = outlet
-        self.settings = outlet.settings
-        self.body = BodyWriter(outlet.encode, scope)
+        self.settings: EventSettings = outlet.settings
+        self.body: BodyWriter = BodyWriter(outlet.encode, scope)
         self._options = binding.options
 
     def add_to(self, held: list[Held], change: Change) -> None:

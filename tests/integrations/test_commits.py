@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, text, update
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.orm import (
     Session,
@@ -318,8 +318,6 @@ def test_rows_that_a_later_listener_changes_while_committing_are_published(
     recorder: Recorder, engine: Engine
 ) -> None:
     bind(recorder, data=["title"])
-    from sqlalchemy import event
-
     with Session(engine) as session:
         task = Task(id=1, title="early")
 
@@ -331,6 +329,25 @@ def test_rows_that_a_later_listener_changes_while_committing_are_published(
         session.add(task)
         session.commit()
     assert [body["data"]["title"] for body in recorder.bodies] == ["late"]
+
+
+def test_rows_that_a_later_listener_changes_with_a_statement_are_published(
+    recorder: Recorder, engine: Engine
+) -> None:
+    bind(recorder, data=["title"])
+
+    with Session(engine) as session:
+        session.add_all([Task(id=1, title="early"), Task(id=2, title="early")])
+        session.commit()
+        recorder.clear()
+
+        @event.listens_for(session, "before_commit")
+        def change(session: Session) -> None:
+            session.execute(update(Task).where(Task.id == 2).values(title="late"))
+
+        session.get(Task, 1).title = "own"  # type: ignore[union-attr]
+        session.commit()
+    assert [(body["id"], body["data"]["title"]) for body in recorder.bodies] == [(1, "own"), (2, "late")]
 
 
 def test_a_serializer_that_changes_rows_is_heard_out(recorder: Recorder, session: Session) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pytest
 from sqlalchemy import Column, Engine, ForeignKey, Integer, String, Table
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
     MappedAsDataclass,
     Session,
     column_property,
+    composite,
     mapped_column,
     registry,
+    synonym,
 )
 
 from flask_mercure_sse.integrations.changes import Change, model_changed
@@ -23,6 +27,12 @@ from flask_mercure_sse.integrations.watching import opt_out
 from flask_mercure_sse.protocol.errors import BindingError
 from tests.integrations.recorder import Recorder
 from tests.integrations.schema import Document, Letter, Project, Task, bind
+
+
+@dataclass
+class Point:
+    x: int
+    y: int
 
 
 @pytest.fixture
@@ -178,6 +188,52 @@ def test_all_updates_of_a_transaction_carry_its_id(recorder: Recorder, session: 
     assert first == second != third
 
 
+def test_what_was_is_read_through_properties_methods_synonyms_and_composites(
+    recorder: Recorder, engine: Engine
+) -> None:
+    class Base(DeclarativeBase):
+        pass
+
+    class Place(Base):
+        __tablename__ = "place"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        x: Mapped[int]
+        y: Mapped[int]
+        point: Mapped[Point] = composite("x", "y")
+        across = synonym("x")
+
+        @property
+        def sum(self) -> int:
+            return self.x + self.y
+
+        @hybrid_property
+        def double(self) -> int:
+            return self.x * 2
+
+        @cached_property
+        def kept(self) -> int:
+            return self.x
+
+        def times(self, factor: int) -> int:
+            return self.x * factor
+
+    def topic(place: Place) -> str:
+        values = place.point.x, place.across, place.sum, place.double, place.kept, place.times(3)
+        return "/" + "-".join(map(str, values))
+
+    bind(recorder, Place, topic=topic)
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        place = Place(id=1, x=1, y=1)
+        session.add(place)
+        session.commit()
+        recorder.clear()
+        place.x = 2
+        session.commit()
+    Base.metadata.drop_all(engine)
+    assert recorder.topics == [("/1-1-2-2-1-3",), ("/2-2-3-4-1-6",)]
+
+
 # Inheritance and mappings
 
 
@@ -266,14 +322,14 @@ def test_dataclass_mapped_models_are_bound(recorder: Recorder, engine: Engine) -
     class Base(MappedAsDataclass, DeclarativeBase):
         pass
 
-    class Point(Base):
+    class Spot(Base):
         __tablename__ = "point"
         id: Mapped[int] = mapped_column(primary_key=True)
         x: Mapped[int] = mapped_column(default=0)
 
-    bind(recorder, Point, data=["x"])
-    committed(engine, Base, Point(id=1, x=2))
-    assert recorder.bodies == [{"event": "insert", "model": "Point", "id": 1, "data": {"x": 2}}]
+    bind(recorder, Spot, data=["x"])
+    committed(engine, Base, Spot(id=1, x=2))
+    assert recorder.bodies == [{"event": "insert", "model": "Spot", "id": 1, "data": {"x": 2}}]
 
 
 def test_imperatively_mapped_dataclasses_are_bound(recorder: Recorder, engine: Engine) -> None:

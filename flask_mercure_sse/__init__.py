@@ -5,7 +5,7 @@ from __future__ import annotations
 from .config import MercureConfig
 from .encryption import Encryption
 from .extension import MercureSSE, mercure_publish, publish_signal
-from .integrations.binding import Binding
+from .integrations.binding import Binding, Bound
 from .integrations.changes import Change, model_changed
 from .integrations.failures import publish_failed
 from .protocol.errors import (
@@ -23,6 +23,7 @@ from .protocol.update import Update
 __all__ = [
     "Binding",
     "BindingError",
+    "Bound",
     "Change",
     "ConfigurationError",
     "Encryption",

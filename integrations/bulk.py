@@ -7,7 +7,7 @@ the app would get another result. What became of them is found out when the tran
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Delete, Insert, Result, Table, UniqueConstraint, Update, inspect
@@ -37,20 +37,33 @@ def on_statement(state: ORMExecuteState, change_set_of: Callable[[Session], Chan
     statement = state.statement
     if not isinstance(statement, (Update, Delete, Insert)):
         return None
-    mapper = state.bind_mapper or _mapper_of(statement)
-    plans = _plans_below(mapper) if mapper is not None else []
-    modes = {plan.bulk for plan in plans}
-    if mapper is None or modes <= {None}:
+    recorder = _recorder(state, statement)
+    if recorder is None:
         return None
-    recorder = _Recorder(reader_of(mapper.class_), plans, muted_now())
-    rows = _rows(state, statement, recorder) if "rows" in modes else None
+    rows = _rows(state, statement, recorder) if recorder.wants_rows else None
     result = state.invoke_statement()
-    if rows is None and isinstance(statement, Insert) and not _may_upsert(statement) and "rows" in modes:
-        rows = _inserted(result)
-    affected: int = getattr(result, "rowcount", -1)
-    if affected != 0:
-        recorder.record(change_set_of(state.session), rows, affected)
+    try:
+        if rows is None and recorder.wants_rows and isinstance(statement, Insert):
+            rows = None if _may_upsert(statement) else _inserted(result)
+        affected: int = getattr(result, "rowcount", -1)
+        if affected != 0:
+            recorder.record(change_set_of(state.session), rows, affected)
+    except Exception as error:
+        logger.error("What a bulk statement changed could not be followed: %s", describe(error))
     return result
+
+
+def _recorder(state: ORMExecuteState, statement: Update | Delete | Insert) -> _Recorder | None:
+    """Return what records a statement's changes, None where they concern nobody."""
+    try:
+        mapper = state.bind_mapper or _mapper_of(statement)
+        plans = _plans_below(mapper) if mapper is not None else []
+        if mapper is None or all(plan.bulk is None for plan in plans):
+            return None
+        return _Recorder(reader_of(mapper.class_), plans, muted_now())
+    except Exception as error:
+        logger.error("A bulk statement could not be followed: %s", describe(error))
+        return None
 
 
 def _mapper_of(statement: Update | Delete | Insert) -> Mapper[Any] | None:
@@ -78,6 +91,8 @@ class _Recorder:
         self.reader = reader
         self._plans = plans
         self._muted = muted
+        self.wants_rows: bool = any(plan.bulk == "rows" for plan in plans)
+        """Whether somebody wants to be told of rows one by one."""
         self.most = max((_most(plan) for plan in plans), default=BULK_MAX)
         """Rows that are told one by one, at most."""
 
@@ -142,6 +157,8 @@ def _most(plan: Plan) -> int:
 def _rows(state: ORMExecuteState, statement: Update | Delete | Insert, recorder: _Recorder) -> Rows | None:
     """Return the rows that a statement is about to change, None where they are not known."""
     session, reader = state.session, recorder.reader
+    if state.is_executemany and len(cast("Sequence[Any]", state.parameters)) > recorder.most:
+        return None
     if session.autoflush:
         session.flush()
     try:

@@ -195,11 +195,15 @@ def _take_names(plan: Plan, mapper: Mapper[Any]) -> None:
     )
     for name in sorted(touched & plan.reader.relations):
         to_one = plan.reader.many_to_one.get(name)
+        if not any(is_watched(one.class_) for one in relations[name].mapper.self_and_descendants):
+            continue  # nobody would hear of it
         if to_one:
             plan.links.append(Link(reader_of(to_one[0].class_), to_one[1]))
         else:
             plan.touched |= {name}
     plan.looks_back = plan.looks_back or bool(plan.links)
+    for link in plan.links:
+        plan.reads |= {*link.columns}
     plan.load = tuple(load)
     plan.eager = tuple(
         selectinload(getattr(plan.reader.model, name)) for name in sorted(published & plan.reader.relations)

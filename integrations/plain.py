@@ -54,9 +54,16 @@ class PlainTaker:
             self._writer.add_to(self._held, change)
             return
         start = self._starts.get(change.event)
-        changed = "" if change.event != "update" else self._names(change.changed)
-        if start is None or changed is None:
+        if start is None:
             return
+        changed: str | None = ""
+        if change.event == "update":
+            try:
+                changed = self._changed[change.changed]
+            except KeyError:
+                changed = self._changed[change.changed] = self._names(change.changed)
+            if changed is None:
+                return
         [key] = change.identity
         if type(key) is int:
             text = encoded = str(key)
@@ -75,13 +82,9 @@ class PlainTaker:
 
     def _names(self, changed: frozenset[str]) -> str | None:
         """Return the part of a body that names what changed, None where the binding does not care."""
-        try:
-            return self._changed[changed]
-        except KeyError:
-            cares = self._binding.cares_for(changed)
-            names = f', "changed": {json.dumps(sorted(changed))}' if changed else ""
-            self._changed[changed] = made = names if cares else None
-            return made
+        if not self._binding.cares_for(changed):
+            return None
+        return f', "changed": {json.dumps(sorted(changed))}' if changed else ""
 
 
 def taker(writer: ModelWriter, model: type, keys: int, held: list[Held]) -> Take:

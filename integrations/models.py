@@ -128,8 +128,13 @@ class ModelBinding(Binding):
     def build(self, outlet: Outlet, sender: Any, arguments: Arguments) -> Iterable[Held]:
         return ModelWriter(self, outlet, current_scope()).updates(arguments["change"])
 
-    def cares_for(self, changed: frozenset[str]) -> bool:
-        """Tell whether an update that changed these attributes is published, where its audience stays."""
+    def cares_for(self, changed: frozenset[str], relations: frozenset[str]) -> bool:
+        """Tell whether an update that changed these attributes is published, where its audience stays.
+
+        :param relations: the model's relationships; what is not named of them is not cared for.
+        """
+        if changed and changed <= relations.difference(self.watch or (), self.data_names):
+            return False
         if self.watch is not None and self.watch.isdisjoint(changed):
             return False
         return not self.ignore or not changed <= self.ignore

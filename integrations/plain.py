@@ -13,6 +13,7 @@ from flask_mercure_sse.protocol.update import Update
 from .changes import Change
 from .content import sender_options
 from .outlets import Held
+from .related import relations_of
 from .writing import ModelWriter, fits
 
 Take = Callable[[Change], None]
@@ -47,6 +48,7 @@ class PlainTaker:
         self._starts = {
             event: f'{{"event": "{event}", "model": "{model.__name__}", "id": ' for event in binding.events
         }
+        self._relations = relations_of(model)
         self._changed: dict[frozenset[str], str | None] = {}
 
     def __call__(self, change: Change) -> None:
@@ -82,7 +84,7 @@ class PlainTaker:
 
     def _names(self, changed: frozenset[str]) -> str | None:
         """Return the part of a body that names what changed, None where the binding does not care."""
-        if not self._binding.cares_for(changed):
+        if not self._binding.cares_for(changed, self._relations):
             return None
         return f', "changed": {json.dumps(sorted(changed))}' if changed else ""
 

@@ -19,6 +19,13 @@ def is_attribute(change: Change, name: str) -> bool:
     return name in reader.columns or name in reader.many_to_one
 
 
+def relations_of(model: type) -> frozenset[str]:
+    """Return the names of a model's relationships."""
+    from .rows import reader_of
+
+    return reader_of(model).relations
+
+
 def data_of(change: Change, data: dict[str, Any]) -> dict[str, Any]:
     """Return named attributes as data: related objects are their identities, unless they say their data."""
     from .rows import reader_of

@@ -13,7 +13,7 @@ from .failures import report
 from .muting import is_muted
 from .options import Arguments, Constant
 from .outlets import Held, Outlet
-from .related import data_of, is_attribute
+from .related import data_of, is_attribute, relations_of
 from .scope import Scope
 from .settings import EventSettings
 
@@ -74,7 +74,8 @@ class ModelWriter:
             return ()
         if before != after or after is None:
             return self._moved(change, before, after)
-        if change.reason != "touch" and not self.binding.cares_for(change.changed):
+        cares = change.reason == "touch" or self.binding.cares_for(change.changed, relations_of(change.model))
+        if not cares:
             return ()
         return self._tell(change, after, "update", change.reason)
 

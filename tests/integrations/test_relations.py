@@ -84,6 +84,17 @@ def test_both_collections_change_when_a_row_moves(way: str, recorder: Recorder, 
     assert sorted(recorder.events) == [("update", "Project", 1), ("update", "Project", 2)]
 
 
+def test_a_binding_that_does_not_name_a_collection_does_not_hear_of_it(
+    recorder: Recorder, session: Session
+) -> None:
+    bind(Recorder(), Project, watch="tasks")
+    bind(recorder, Project)
+    bind(recorder, Project, topic="/named/{name}")
+    session.add(Task(id=2, title="new", project_id=1))
+    session.commit()
+    assert recorder.updates == []
+
+
 def test_a_row_that_changes_inside_does_not_change_its_collection(
     recorder: Recorder, session: Session
 ) -> None:

@@ -103,11 +103,12 @@ class AppState:
             strict=app is not None and (app.debug or app.testing),
         )
 
-    def encode(self, data: object) -> str:
-        """Return data as JSON, by the app's JSON provider."""
+    @property
+    def encode(self) -> Callable[[object], str]:
+        """What returns data as JSON, by the app's JSON provider."""
         app = self.app()
         assert app is not None
-        return encoder_of(app.json)(data)
+        return encoder_of(app.json)
 
     def check(self, update: Update) -> None:
         """Find out whether the version of the protocol refuses an update.

@@ -23,8 +23,9 @@ class Outlet(Protocol):
         """What the bindings that publish through it have in common."""
         ...
 
-    def encode(self, data: object, /) -> str:
-        """Return data as JSON."""
+    @property
+    def encode(self) -> Callable[[object], str]:
+        """What returns data as JSON."""
         ...
 
     def check(self, update: Update, /) -> None:

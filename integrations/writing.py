@@ -45,7 +45,8 @@ class ModelWriter:
         self.binding = binding
         self.outlet = outlet
         self.settings: EventSettings = outlet.settings
-        self.body: BodyWriter = BodyWriter(outlet.encode, scope)
+        self._encode = outlet.encode
+        self.body: BodyWriter = BodyWriter(self._encode, scope)
         self._options = binding.options
 
     def add_to(self, held: list[Held], change: Change) -> None:
@@ -166,10 +167,12 @@ class ModelWriter:
         """Return the member of a body that has the data, nothing where there is none."""
         try:
             data = self._options.data(change.object, {"change": change})
-            if self.binding.data_names:
+            names = self.binding.data_names
+            if not names:
+                data = own_data(data)
+            elif not relations_of(change.model).isdisjoint(names):
                 data = data_of(change, data)
-            data = own_data(data)
-            return "" if data is None else f', "data": {encoded(data, self.outlet.encode)}'
+            return "" if data is None else f', "data": {encoded(data, self._encode)}'
         except Exception as error:
             what = f"{self.binding!r}: no data could be made; the update carries the identity alone"
             report(logger, what, error, sender=self.binding)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 from urllib.parse import quote
 
 from .selectors import Selector
@@ -19,6 +22,22 @@ class Subscription:
 
     selector: Selector
     subscriber: str
+    payload: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionEvent:
+    """What a subscription event tells: that somebody begins or ceases to follow something.
+
+    :param topic: what is followed, as the subscriber's selector spells it.
+    :param subscriber: the id that the hub gave the subscriber's connection.
+    :param active: whether the subscription begins, else it ends.
+    :param payload: what the subscriber's token says of them, None for nothing.
+    """
+
+    topic: str
+    subscriber: str
+    active: bool
     payload: object = None
 
 
@@ -46,6 +65,25 @@ class SubscriptionFilter:
 
 
 ALL = SubscriptionFilter()
+
+
+def read_event(data: str, *, type: str, topic: str) -> SubscriptionEvent | None:
+    """Read the data of a subscription event; None where it is none (`Mercure, Subscription Events`).
+
+    :param type: the ``type`` that its JSON says.
+    :param topic: the member that holds the selector.
+    """
+    try:
+        document: object = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    told = cast("Mapping[str, Any]", document) if isinstance(document, dict) else {}
+    followed, subscriber, active = told.get(topic), told.get("subscriber"), told.get("active")
+    if told.get("type") != type or not isinstance(followed, str) or not isinstance(subscriber, str):
+        return None
+    if not isinstance(active, bool):
+        return None
+    return SubscriptionEvent(followed, subscriber, active, told.get("payload"))
 
 
 def encode_part(text: str) -> str:

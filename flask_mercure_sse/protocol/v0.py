@@ -29,7 +29,7 @@ from .publishing import read_update
 from .reserved import is_reserved
 from .rights import Claims, Rights
 from .selectors import EVERYTHING, EXACT, TEMPLATE, Selector, match_exact, match_urlpattern, template_selector
-from .subscriptions import Subscription, SubscriptionFilter, encode_part
+from .subscriptions import Subscription, SubscriptionEvent, SubscriptionFilter, encode_part, read_event
 from .text import shown
 from .update import Update
 from .uri_template import UriTemplate
@@ -192,7 +192,9 @@ class Mercure0:
 
     # Subscription events and API
 
-    def subscription_topic(self, topic: str, subscriber: str | None = None) -> str:
+    def subscription_topic(self, topic: str | None, subscriber: str | None = None) -> str:
+        if topic is None:
+            return f"{SUBSCRIPTIONS_PATH}/{{topic}}/{{subscriber}}"
         url = self.subscriptions_url(self.filter_for(topic, subscriber or None))
         return url if subscriber else f"{url}/{{subscriber}}"
 
@@ -202,6 +204,9 @@ class Mercure0:
         described = self._described(subscription, active=active)
         data = json.dumps({"@context": CONTEXT, **described})
         return Update((described["id"],), data=data, private=True, id=id or new_urn())
+
+    def subscription_event(self, type: str | None, data: str) -> SubscriptionEvent | None:
+        return read_event(data, type="Subscription", topic="topic")
 
     def subscription_filter(self, parts: Sequence[str]) -> SubscriptionFilter:
         # Some hubs write a space as "+"; ours never leaves a plus sign as it is.

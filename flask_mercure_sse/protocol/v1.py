@@ -28,7 +28,7 @@ from .publishing import read_update
 from .reserved import is_reserved
 from .rights import Claims, Rights
 from .selectors import EVERYTHING, EXACT, URL_PATTERN, Selector, match_exact, match_urlpattern
-from .subscriptions import Subscription, SubscriptionFilter, encode_part
+from .subscriptions import Subscription, SubscriptionEvent, SubscriptionFilter, encode_part, read_event
 from .template_pattern import pattern_of_template
 from .text import shown, size_problem, text_problem
 from .update import Update
@@ -313,7 +313,9 @@ class Mercure1:
 
     # Subscription events and API
 
-    def subscription_topic(self, topic: str, subscriber: str | None = None) -> str:
+    def subscription_topic(self, topic: str | None, subscriber: str | None = None) -> str:
+        if topic is None:
+            return f"{self.hub_path}/subscriptions/{{match_type}}/{{match}}/{{subscriber}}"
         url = self.subscriptions_url(self.filter_for(topic, subscriber or None))
         return url if subscriber else f"{url}/{{subscriber}}"
 
@@ -328,6 +330,11 @@ class Mercure1:
             id=id or new_urn(),
             type=EVENT_TYPE,
         )
+
+    def subscription_event(self, type: str | None, data: str) -> SubscriptionEvent | None:
+        if type != EVENT_TYPE:
+            return None
+        return read_event(data, type="subscription", topic="match")
 
     def subscription_filter(self, parts: Sequence[str]) -> SubscriptionFilter:
         if not parts:

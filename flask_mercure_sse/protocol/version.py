@@ -13,7 +13,7 @@ from .forms import Fields
 from .keys import Unverified
 from .rights import Claims, Rights
 from .selectors import Selector
-from .subscriptions import Subscription, SubscriptionFilter
+from .subscriptions import Subscription, SubscriptionEvent, SubscriptionFilter
 from .update import Update
 
 HUB_PATH = "/.well-known/mercure"
@@ -185,9 +185,10 @@ class ProtocolVersion(Protocol):
 
     # Subscription events and API
 
-    def subscription_topic(self, topic: str, subscriber: str | None = None) -> str:
+    def subscription_topic(self, topic: str | None, subscriber: str | None = None) -> str:
         """Return the topic of the events of subscriptions to what an app calls a topic.
 
+        :param topic: None for a URI template for all of them.
         :param subscriber: of this one; without one it is a URI template for all of them.
         """
         ...
@@ -198,6 +199,13 @@ class ProtocolVersion(Protocol):
         """Return the private update that tells that a subscription began or ended.
 
         :param id: its event id, made up by default.
+        """
+        ...
+
+    def subscription_event(self, type: str | None, data: str) -> SubscriptionEvent | None:
+        """Read an update that tells that a subscription began or ended, None where it is another.
+
+        :param type: the name of the server-sent event, None for none.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Updates as the bytes of an event stream, read back by two clients that are not ours."""
+"""Updates as the bytes of an event stream, read back by two clients that are not ours and by our own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sseclient import SSEClient
 
-from flask_mercure_sse.protocol.sse import COMMENT, encode
+from flask_mercure_sse.protocol.sse import COMMENT, Decoder, encode
+from flask_mercure_sse.protocol.sse import Event as Decoded
 from flask_mercure_sse.protocol.update import Update
 
 from .strategies import updates
@@ -100,6 +101,15 @@ def read_by_httpx_sse(chunks: list[bytes]) -> list[Event]:
     return [(one.event, one.id, one.retry, one.data) for one in EventSource(stream).iter_sse()]
 
 
+def decoded(chunks: list[bytes]) -> list[Event]:
+    """Return what our own decoder reads, in the form of the other clients."""
+    decoder = Decoder()
+    events: list[Event] = []
+    for chunk in chunks:
+        events += [(one.type or "message", one.id, None, one.data) for one in decoder.feed(chunk)]
+    return events
+
+
 def as_read(update: Update) -> Event:
     data = re.sub("\r\n|\r", "\n", update.data)
     return update.type or "message", update.id, update.retry or None, data
@@ -123,3 +133,71 @@ def test_any_update_arrives_as_it_was_published(stream: tuple[list[Update], list
     published, chunks = stream
     assert read_by_sseclient(chunks) == list(map(as_read, published))
     assert read_by_httpx_sse(chunks) == list(map(as_read, published))
+    assert decoded(chunks) == [(type, id, None, data) for type, id, _retry, data in map(as_read, published)]
+
+
+# Decoding: HTML, Interpreting an event stream.
+
+
+def test_events_are_decoded() -> None:
+    stream = b"event: greeting\nid: 7\ndata: one\ndata: two\n\ndata:three\n\n"
+    assert Decoder().feed(stream) == [Decoded("one\ntwo", "7", "greeting"), Decoded("three", "7")]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_at_lf_crlf_or_cr_wherever_the_stream_is_cut(end: str) -> None:
+    stream = f"id: 7{end}data: x{end}{end}id: 8{end}data: y{end}{end}id: 9{end}".encode()
+    for cut in range(len(stream)):
+        decoder = Decoder()
+        events = decoder.feed(stream[:cut]) + decoder.feed(stream[cut:])
+        assert events == [Decoded("x", "7"), Decoded("y", "8")]
+
+
+def test_a_line_is_decoded_however_many_pieces_it_comes_in() -> None:
+    stream = b"id: 7\ndata: " + b"x" * 300_000 + b"\n\n"
+    decoder = Decoder()
+    events = [event for at in range(len(stream)) for event in decoder.feed(stream[at : at + 1])]
+    assert events == [Decoded("x" * 300_000, "7")]
+
+
+def test_an_event_that_the_stream_does_not_end_is_none() -> None:
+    assert Decoder().feed(b"id: 7\ndata: x\n") == []
+
+
+def test_an_event_without_data_is_none_but_its_id_counts() -> None:
+    assert Decoder().feed(b"id: 8\nevent: gone\n\ndata: x\n\n") == [Decoded("x", "8")]
+
+
+def test_the_last_id_is_that_of_an_earlier_connection_until_an_event_brings_one() -> None:
+    assert Decoder("7").feed(b"data: x\n\nid\ndata: y\n\n") == [Decoded("x", "7"), Decoded("y", "")]
+
+
+def test_an_id_with_nul_is_ignored() -> None:
+    assert Decoder("7").feed(b"id: 8\0\ndata: x\n\n") == [Decoded("x", "7")]
+
+
+@pytest.mark.parametrize(
+    ("line", "retry"),
+    [("retry: 3000", 3000), ("retry:0", 0), ("retry: 1.5", None), ("retry: -1", None), ("retry: ٣", None)],
+)
+def test_the_reconnection_time_is_digits(line: str, retry: int | None) -> None:
+    decoder = Decoder()
+    assert decoder.feed(f"{line}\n\n".encode()) == []
+    assert decoder.retry == retry
+
+
+def test_one_byte_order_mark_is_stripped() -> None:
+    mark = "\ufeff".encode()
+    assert Decoder().feed(mark + b"data: x\n\n" + mark + b"data: y\n\n") == [Decoded("x", "")]
+
+
+def test_comments_and_unknown_fields_are_passed_over() -> None:
+    assert Decoder().feed(b": hello\nnonsense\ndata: x\nfoo: bar\n\n") == [Decoded("x", "")]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.binary(max_size=20)))
+def test_no_bytes_are_an_error(chunks: list[bytes]) -> None:
+    decoder = Decoder()
+    for chunk in chunks:
+        decoder.feed(chunk)

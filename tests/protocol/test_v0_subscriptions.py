@@ -8,7 +8,7 @@ import pytest
 
 from flask_mercure_sse.protocol.errors import ConfigurationError, NotFound
 from flask_mercure_sse.protocol.selectors import Selector, match_exact, match_urlpattern, template_selector
-from flask_mercure_sse.protocol.subscriptions import ALL, Subscription, SubscriptionFilter
+from flask_mercure_sse.protocol.subscriptions import ALL, Subscription, SubscriptionEvent, SubscriptionFilter
 from flask_mercure_sse.protocol.v0 import MERCURE_0
 
 ADA = "urn:uuid:bb3de268-05b0-4c65-b44e-8f9acefc29d6"
@@ -57,6 +57,38 @@ def test_event_tells_a_subscription(active: bool) -> None:
         "active": active,
         "payload": {"foo": "bar"},
     }
+
+
+@pytest.mark.parametrize("payload", [None, {"foo": "bar"}])
+@pytest.mark.parametrize("active", [True, False])
+def test_event_is_read_as_it_was_told(active: bool, payload: object) -> None:
+    """Mercure 0.x, Subscription Events."""
+    selector = SUBSCRIPTION.selector
+    event = MERCURE_0.subscription_update(Subscription(selector, ADA, payload), active=active)
+    read = MERCURE_0.subscription_event(event.type, event.data)
+    assert read == SubscriptionEvent(selector.text, ADA, active, payload)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "text",
+        "[]",
+        "[" * 100_000,
+        '{"type": "Subscription", "topic": 7, "subscriber": "a", "active": true}',
+        '{"type": "Subscription", "topic": "/a", "subscriber": null, "active": true}',
+        '{"type": "Subscription", "topic": "/a", "subscriber": "a", "active": 1}',
+        '{"type": "Todo", "topic": "/a", "subscriber": "a", "active": true}',
+    ],
+)
+def test_another_update_is_no_event(data: str) -> None:
+    assert MERCURE_0.subscription_event(None, data) is None
+
+
+def test_topic_of_all_subscriptions_selects_each() -> None:
+    selector = template_selector(MERCURE_0.subscription_topic(None))
+    assert selector.matches(MERCURE_0.subscription_topic("/books/{id}", ADA))
+    assert not selector.matches(url("/books/{id}"))
 
 
 def test_subscription_without_a_payload_tells_none() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from flask_mercure_sse.protocol.errors import InvalidRequest, NotFound
 from flask_mercure_sse.protocol.selectors import Selector, match_exact, match_urlpattern
-from flask_mercure_sse.protocol.subscriptions import ALL, Subscription, SubscriptionFilter
+from flask_mercure_sse.protocol.subscriptions import ALL, Subscription, SubscriptionEvent, SubscriptionFilter
 from flask_mercure_sse.protocol.v1 import Mercure1
 
 MERCURE_1 = Mercure1("https://hub.example.com/.well-known/mercure")
@@ -72,6 +72,30 @@ def test_event_tells_a_subscription(active: bool) -> None:
         "active": active,
         "payload": {"foo": "bar"},
     }
+
+
+@pytest.mark.parametrize("payload", [None, {"foo": "bar"}])
+@pytest.mark.parametrize("active", [True, False])
+def test_event_is_read_as_it_was_told(active: bool, payload: object) -> None:
+    """Mercure 1.0, Subscription Events."""
+    selector = SUBSCRIPTION.selector
+    event = MERCURE_1.subscription_update(Subscription(selector, ADA, payload), active=active)
+    read = MERCURE_1.subscription_event(event.type, event.data)
+    assert read == SubscriptionEvent(selector.text, ADA, active, payload)
+
+
+def test_an_update_of_another_type_is_no_event() -> None:
+    """Mercure 1.0, Subscription Events: the type is the hub's own."""
+    event = MERCURE_1.subscription_update(SUBSCRIPTION, active=True)
+    assert MERCURE_1.subscription_event(None, event.data) is None
+
+
+def test_topic_of_all_subscriptions_selects_each() -> None:
+    query = MERCURE_1.url_query([MERCURE_1.subscription_topic(None)])
+    [selector] = MERCURE_1.subscribe_request(query, None).selectors
+    assert selector.matches(MERCURE_1.subscription_topic("/books/{id}", ADA))
+    assert selector.matches(MERCURE_1.subscription_topic("/books/1", ADA))
+    assert not selector.matches(url("/books/{id}"))
 
 
 def test_subscription_without_a_payload_tells_none() -> None:

@@ -7,7 +7,9 @@ from .encryption import Encryption
 from .extension import MercureSSE, mercure_publish, publish_signal
 from .integrations.binding import Binding, Bound
 from .integrations.changes import Change, model_changed
+from .integrations.emitting import receive_failed
 from .integrations.failures import publish_failed
+from .integrations.presence import subscriber_connected, subscriber_disconnected
 from .protocol.errors import (
     BindingError,
     ConfigurationError,
@@ -41,4 +43,7 @@ __all__ = [
     "model_changed",
     "publish_failed",
     "publish_signal",
+    "receive_failed",
+    "subscriber_connected",
+    "subscriber_disconnected",
 ]

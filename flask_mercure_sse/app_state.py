@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from json import JSONEncoder
@@ -17,17 +17,21 @@ from .app_keys import Keys, Role
 from .config import MercureConfig, checked_token
 from .hub.authority import Authority
 from .hub.hub import Hub
+from .integrations.incoming import Incoming, Surroundings
 from .integrations.outlets import Outlet
 from .integrations.settings import EventSettings
-from .protocol.errors import ConfigurationError
+from .protocol.errors import ConfigurationError, MissingKeyError
 from .protocol.hub_url import checked_hub_url
 from .protocol.keys import sign
 from .protocol.update import Update
 from .protocol.version import ProtocolVersion
 from .protocol.versions import Versions, has_fixed_path, speak
 from .publishers.embedded import EmbeddedPublisher
+from .publishers.embedded_source import EmbeddedSource
 from .publishers.http import Connections, HttpPublisher, Timeouts
+from .publishers.http_source import HttpSource
 from .publishers.publisher import Publisher
+from .publishers.source import Source
 from .server.cors import Cors
 from .server.front import Front
 from .server.issuers import authority, authorization_servers
@@ -76,6 +80,7 @@ class AppState:
     timeouts: Timeouts
     app_config: Mapping[str, Any] = field(repr=False)
     app: weakref.ref[Flask]
+    incoming: Incoming = field(default_factory=Incoming)
 
     @property
     def version(self) -> ProtocolVersion:
@@ -119,7 +124,15 @@ class AppState:
 
     def publish(self, update: Update) -> str:
         """Publish an update that has been checked on the app's hub."""
-        return self.publisher.publish(update)
+        return self.publish_through(self.publisher, update)
+
+    def publish_through(self, publisher: Publisher, update: Update) -> str:
+        """Publish an update, and remember that it is the app's own."""
+        self.incoming.note_published(update.id)
+        event_id = publisher.publish(update)
+        if event_id != update.id:  # some hubs make their own
+            self.incoming.note_published(event_id)
+        return event_id
 
     @property
     def publisher(self) -> Publisher:
@@ -145,6 +158,33 @@ class AppState:
     def publisher_token(self) -> str:
         """Return the token with which the app publishes on an external hub."""
         return self.config.publisher_jwt or self.token("publisher_secret_key", self.claims(publish=["*"]))
+
+    def subscriber_token(self, topics: Sequence[str]) -> str | None:
+        """Return a subscriber's token for topics, None where the app has no key to make one."""
+        try:
+            return self.token("subscriber_secret_key", self.claims(subscribe=topics))
+        except MissingKeyError:
+            return None
+
+    @property
+    def source(self) -> Source:
+        """The way from the app's hub."""
+        if self.hub is not None:
+            return EmbeddedSource(self.hub, self.version)
+        return HttpSource(
+            self.hub_url(public=False),
+            self.version,
+            self.subscriber_token,
+            self.token_lifetime,
+            connections=self.connections,
+            timeouts=self.timeouts,
+        )
+
+    def surroundings(self) -> Surroundings:
+        """Return what hearing needs of the app."""
+        app = self.app()
+        assert app is not None
+        return Surroundings(self.source, self.version, app, app.app_context)
 
     def http_publisher(self, hub_url: str, token: str | None = None) -> HttpPublisher:
         """Return a publisher for any hub, with the app's connections and time limits.
@@ -218,7 +258,7 @@ class _Elsewhere:
         """What the other hub refuses is for it to say."""
 
     def publish(self, update: Update, /) -> str:
-        return self._publisher.publish(update)
+        return self._state.publish_through(self._publisher, update)
 
     def elsewhere(self, hub_url: str | None, jwt: str | None, /) -> Outlet:
         return self._state.elsewhere(hub_url or self._hub_url, jwt or self._jwt)

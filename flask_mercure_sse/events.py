@@ -31,6 +31,7 @@ class Events:
     """The part of ``MercureSSE`` that binds an app's events to topics."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._bindings: list[Binding] = []
 
     def _state(self) -> AppState:

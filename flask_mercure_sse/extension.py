@@ -21,6 +21,7 @@ from .integrations.binding import Bound
 from .integrations.content import compose, published, text_of, topic_of, topics_of
 from .integrations.signals import publish_signal as bind_signal
 from .integrations.tracking import deferral
+from .listening import Listening
 from .protocol.errors import ConfigurationError, NotFound, SubscriptionsError
 from .protocol.keys import KEY_LENGTH
 from .protocol.selectors import EVERYTHING
@@ -38,7 +39,7 @@ PayloadGetter = Callable[[list[str]], Any]
 PayloadGetterT = TypeVar("PayloadGetterT", bound=PayloadGetter)
 
 
-class MercureSSE(Events):
+class MercureSSE(Events, Listening):
     """Server push for a Flask app.
 
     Give it the app, or call :meth:`init_app` for one app or several. Each option is the default of the
@@ -124,6 +125,7 @@ class MercureSSE(Events):
         if state.hub is not None:
             embed(app, state.hub_front())
         tell_transaction(app)
+        self._listen_with_requests(app)
         app.cli.add_command(mercure_commands)
         for name, function in self._template_globals().items():
             app.add_template_global(function, name)

@@ -30,7 +30,7 @@ LAYERS = (
             "encryption",
             "extension",
         },
-        *{"events", "request_scope", "testing", "urls"},
+        *{"events", "listening", "request_scope", "testing", "urls"},
     },
     {"integrations"},
     {"publishers"},

@@ -60,6 +60,10 @@ class SubscriptionsError(PublishError):
     """An external hub did not give the list of its subscriptions."""
 
 
+class SubscribeError(PublishError):
+    """A hub did not give a stream of updates, or the stream broke."""
+
+
 class Refusal(MercureError):
     """The hub refuses a request.
 

@@ -77,7 +77,7 @@ def read_event(data: str, *, type: str, topic: str) -> SubscriptionEvent | None:
         document: object = json.loads(data)
     except (ValueError, RecursionError):
         return None
-    told = cast("Mapping[str, Any]", document) if isinstance(document, dict) else {}
+    told: Mapping[str, Any] = cast("dict[str, Any]", document) if isinstance(document, dict) else {}
     followed, subscriber, active = told.get(topic), told.get("subscriber"), told.get("active")
     if told.get("type") != type or not isinstance(followed, str) or not isinstance(subscriber, str):
         return None

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, cast
 
 import requests
 import requests.auth
 
-from ..protocol.errors import PublishError, SubscriptionsError
+from ..protocol.errors import PublishError, SubscribeError, SubscriptionsError
 from ..protocol.publishing import write_update
 from ..protocol.text import text_problem
 from ..protocol.update import Update
+from ..server.exchange import header_text
 
 MAX_ID = 4096
 """Characters of an event id that a hub may answer with."""
+
+_LAST_EVENT_ID = re.compile(r'last-event-id="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
+"""The attribute of a ``Link`` header (`Mercure, Subscription API`)."""
 
 MAX_ANSWER = 200
 """Characters of a hub's answer that an error repeats."""
@@ -68,6 +73,11 @@ class BearerAuth(requests.auth.AuthBase):
         return request
 
 
+def authorization(token: str | None) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+    """Return what presents a token, or nothing at all where there is none."""
+    return (lambda request: request) if token is None else BearerAuth(token)
+
+
 class HttpPublisher:
     """Publishes to any Mercure hub; see :class:`~.publisher.Publisher`.
 
@@ -100,9 +110,9 @@ class HttpPublisher:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise PublishError(self._url, None, _reason(error)) from error
+            raise PublishError(self._url, None, reason_of(error)) from error
         if not 200 <= response.status_code < 300:
-            raise PublishError(self._url, response.status_code, _answer(response))
+            raise PublishError(self._url, response.status_code, answer_of(response))
         answer = response.text.strip()
         if len(answer) > MAX_ID or text_problem(answer) or "<" in answer:
             raise PublishError(self._url, response.status_code, "not with an event id; is it a Mercure hub?")
@@ -130,17 +140,50 @@ def fetch_subscriptions(
             allow_redirects=False,
         )
         if response.status_code != 200:
-            raise SubscriptionsError(url, response.status_code, _answer(response))
+            raise SubscriptionsError(url, response.status_code, answer_of(response))
         return response.json()
     except requests.RequestException as error:
-        raise SubscriptionsError(url, None, _reason(error)) from error
+        raise SubscriptionsError(url, None, reason_of(error)) from error
 
 
-def _answer(response: requests.Response) -> str:
+def fetch_last_event_id(
+    hub: str, document: str, token: str, *, connections: Connections, timeouts: Timeouts
+) -> str | None:
+    """Return the id of the newest update that a hub has, None where it does not tell.
+
+    :param hub: the hub's URL.
+    :param document: path of any document of its subscription API, below the hub's.
+    :param token: a subscriber's token that grants it.
+    :raises SubscribeError: the hub does not answer.
+    """
+    try:
+        response = connections.session().get(
+            hub + document,
+            auth=BearerAuth(token),
+            timeout=(timeouts.connect, timeouts.read),
+            allow_redirects=False,
+        )
+    except requests.RequestException as error:
+        raise SubscribeError(hub, None, reason_of(error)) from error
+    if response.status_code != 200:
+        return None
+    if attribute := _LAST_EVENT_ID.search(response.headers.get("Link", "")):
+        return header_text(re.sub(r"\\(.)", r"\1", attribute[1]))
+    try:
+        listed: object = response.json()
+    except ValueError:
+        return None
+    told = cast("dict[str, object]", listed).get("lastEventID") if isinstance(listed, dict) else None
+    return told if isinstance(told, str) else None
+
+
+def answer_of(response: requests.Response) -> str:
+    """Return what a hub said with its status, shortened."""
     return response.text[:MAX_ANSWER].strip() or response.reason
 
 
-def _reason(error: requests.RequestException) -> str:
+def reason_of(error: requests.RequestException) -> str:
+    """Return why no answer came."""
     if isinstance(error, requests.ConnectTimeout):
         return "no connection within the time limit"
     if isinstance(error, requests.Timeout):

@@ -158,13 +158,16 @@ class Follower:
 
     def _note_opened(self, stream: ByteStream) -> None:
         self._opened_at = time.monotonic()
-        if self._problem is not None:
-            self._problem = None
+        was_away, self._problem = self._problem is not None, None
+        if was_away:
             logger.info("The hub is followed again")
         if self._last_event_id is not None and stream.resumed_after not in (None, self._last_event_id):
-            logger.warning(
-                "The hub does not know the update %r any more, after which it should go on; updates may "
-                "have been missed",
+            # A busy hub soon forgets an id that is old because nothing has come since: no reason to worry
+            # unless there was a time without a connection.
+            logger.log(
+                logging.WARNING if was_away else logging.INFO,
+                "The hub does not know the update %r any more, after which it should go on: what it has is "
+                "taken, older updates may have been missed",
                 self._last_event_id,
             )
 

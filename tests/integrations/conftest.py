@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from flask_mercure_sse.integrations.binding import Binding
 from flask_mercure_sse.integrations.changes import model_changed
+from tests.integrations.hearing import StandaloneHub
 from tests.integrations.recorder import Recorder
 from tests.integrations.schema import Base
 from tests.services import postgresql
@@ -97,3 +99,15 @@ def count_queries(engine: Engine) -> Callable[..., AbstractContextManager[list[s
             event.remove(engine, "before_cursor_execute", note)
 
     return collect
+
+
+@pytest.fixture(scope="session")
+def hubs() -> Iterator[Callable[[str], StandaloneHub]]:
+    """The hub of a version of the protocol, in a process of its own; who kills it starts it again."""
+    with ExitStack() as stack:
+        yield cache(lambda protocol: stack.enter_context(StandaloneHub("--protocol", protocol)))
+
+
+@pytest.fixture
+def hub(hubs: Callable[[str], StandaloneHub]) -> StandaloneHub:
+    return hubs("0.x")

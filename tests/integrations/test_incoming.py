@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,15 +25,14 @@ from tests.integrations.hearing import Instance, Receiver, StandaloneHub, heard
 from tests.server.processes import PATIENCE
 
 
-@pytest.fixture(scope="module", params=["0.x", "1.0"])
+@pytest.fixture(params=["0.x", "1.0"])
 def protocol(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture(scope="module")
-def hub(protocol: str) -> Iterator[StandaloneHub]:
-    with StandaloneHub("--protocol", protocol) as hub:
-        yield hub
+@pytest.fixture
+def hub(protocol: str, hubs: Callable[[str], StandaloneHub]) -> StandaloneHub:
+    return hubs(protocol)
 
 
 @pytest.fixture

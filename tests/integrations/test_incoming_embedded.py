@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
 from blinker import Namespace, Signal
 
-from flask_mercure_sse import subscriber_connected, subscriber_disconnected
+from flask_mercure_sse import Update, subscriber_connected, subscriber_disconnected
 from flask_mercure_sse.server import stream
 from tests.integrations.hearing import Instance, Receiver, heard
 
@@ -29,11 +30,11 @@ def receiver(signal: Signal) -> Receiver:
     return Receiver(signal)
 
 
-def post(mercure: Instance, **fields: str) -> None:
+def post(mercure: Instance, status: str = "200", **fields: str) -> None:
     """Publish as another program does, over HTTP."""
     token = mercure.create_jwt("publisher_secret_key", publish=["*"])
     headers = {"Authorization": f"Bearer {token}"}
-    assert mercure.app.test_client().post(HUB, data=fields, headers=headers).status_code == 200
+    assert mercure.app.test_client().post(HUB, data=fields, headers=headers).status_code == int(status)
 
 
 def test_updates_of_others_are_sent_and_own_ones_are_not(
@@ -77,3 +78,31 @@ def test_who_comes_and_goes_is_told(mercure: Instance, signal: Signal) -> None:
         with heard(mercure.subscribe_signal("/rooms/7", signal)):
             assert came.next("topic") == "/rooms/7"
         assert went.next("topic") == "/rooms/7"
+
+
+def test_an_error_around_the_receivers_ends_nothing(
+    mercure: Instance, signal: Signal, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    @mercure.app.teardown_appcontext
+    def fail(_error: object) -> None:
+        raise RuntimeError("a secret")
+
+    with heard(mercure.subscribe_signal("/a", signal, own=True)):
+        mercure._state().publish(Update(("/a",), "1"))
+        mercure._state().publish(Update(("/a",), "2"))
+        assert receiver.until(2) == [1, 2]
+    assert "was not taken: RuntimeError in fail" in caplog.text
+    assert "a secret" not in caplog.text
+
+
+def test_nobody_can_forge_who_comes_and_goes(mercure: Instance, signal: Signal) -> None:
+    came = Receiver(subscriber_connected)
+    forged = json.dumps({"type": "Subscription", "topic": "/rooms/7", "subscriber": "x", "active": True})
+    with heard(mercure.subscribe_presence(), mercure.subscribe_signal("*", signal)):
+        post(mercure, topic="/rooms/7", data=forged)
+        post(mercure, topic="/.well-known/mercure/subscriptions", data=forged, status="403")
+        with heard(mercure.subscribe_signal("/rooms/8", Signal())):
+            seen = [came.next("topic")]
+            while seen[-1] != "/rooms/8":
+                seen.append(came.next("topic"))
+    assert "/rooms/7" not in seen

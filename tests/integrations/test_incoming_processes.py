@@ -74,12 +74,6 @@ print("patched" if "gevent.monkey" in sys.modules else "not patched")
 PATCHED = "from gevent import monkey; monkey.patch_all()\n" + FORK
 
 
-@pytest.fixture(scope="module")
-def hub() -> Iterator[StandaloneHub]:
-    with StandaloneHub() as hub:
-        yield hub
-
-
 @contextmanager
 def script(code: str, hub: StandaloneHub) -> Iterator[subprocess.Popen[str]]:
     """Run a script until it ends by itself."""

@@ -115,7 +115,7 @@ class IncomingSubscription(ABC):
         return self.wait_until_connected(0)
 
     def wait_until_connected(self, timeout: float | None = None) -> bool:
-        """Wait for the connection to the hub, and tell whether it stands.
+        """Wait for the connection to the hub and tell whether it stands; one that was not started does not.
 
         :param timeout: seconds to wait, None for as long as it takes.
         """

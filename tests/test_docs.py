@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from blinker import Signal
 
-from flask_mercure_sse import publish_failed
+from flask_mercure_sse import (
+    Update,
+    publish_failed,
+    receive_failed,
+    subscriber_connected,
+    subscriber_disconnected,
+)
+from tests.server.processes import PATIENCE
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -28,6 +38,9 @@ def names() -> Any:
     for binding in names["mercure"].bindings:
         binding.disconnect()
     publish_failed.disconnect(names["note"])
+    receive_failed.disconnect(names["count"])
+    subscriber_connected.disconnect(names["came"])
+    subscriber_disconnected.disconnect(names["went"])
     with names["app"].app_context():
         names["db"].engine.dispose()
 
@@ -45,6 +58,28 @@ def test_the_page_on_events_publishes_what_it_says(names: dict[str, Any]) -> Non
     assert [update for update in updates if "4111" in update.data] == []
 
 
+def test_the_page_on_events_hears_what_it_says(names: dict[str, Any]) -> None:
+    hub = names["app"].extensions["mercure_sse"].hub
+    assert 7 in names["cache"]
+    with names["presence"], names["following"]:
+        assert names["presence"].wait_until_connected(PATIENCE)
+        assert names["following"].wait_until_connected(PATIENCE)
+        with names["mercure"].subscribe_signal("/projects/1", Signal()):
+            wait_for(lambda: [topic for topic, _ in names["there"]] == ["/projects/1"])
+        wait_for(lambda: not names["there"])
+        hub.publish(
+            Update(("/projects/2/tasks/7",), '{"event": "update", "id": 7}')
+        )  # as another process does
+        wait_for(lambda: 7 not in names["cache"])
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def _what(data: str) -> tuple[Any, Any]:
     body = json.loads(data) if data.startswith("{") else {}
     return body.get("event"), body.get("reason")
@@ -52,10 +87,13 @@ def _what(data: str) -> tuple[Any, Any]:
 
 def test_the_page_names_all_public_names_of_the_event_layer() -> None:
     from flask_mercure_sse.events import Events
+    from flask_mercure_sse.listening import Listening
 
     text = (DOCS / "events.md").read_text()
-    public = [name for name in vars(Events) if not name.startswith("_") and name != "outlet"]
-    assert [name for name in (*public, "model_changed", "publish_failed", "Change") if name not in text] == []
+    methods = [name for name in (*vars(Events), *vars(Listening)) if not name.startswith("_")]
+    signals = ["model_changed", "publish_failed", "receive_failed", "subscriber_connected"]
+    public = {*methods, *signals, "subscriber_disconnected", "Change"} - {"outlet"}
+    assert [name for name in public if name not in text] == []
 
 
 def test_every_link_leads_to_a_file() -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
 from blinker import Namespace, Signal
 
 from flask_mercure_sse import PublishError
 from flask_mercure_sse.app_state import AppState
+from flask_mercure_sse.publishers import http_source
 from tests.integrations.hearing import Instance, Receiver, StandaloneHub, heard
 from tests.server.processes import PATIENCE
 
@@ -237,20 +239,24 @@ def test_what_is_no_hub_is_told(signal: Signal, caplog: pytest.LogCaptureFixture
 def test_the_token_is_renewed_before_it_expires(
     hub: StandaloneHub, other: Instance, signal: Signal, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokens: list[str | None] = []
-    make = AppState.subscriber_token
+    made: list[tuple[float, float]] = []
+    claims = AppState.claims
 
-    def note(state: AppState, topics: Sequence[str]) -> str | None:
-        tokens.append(make(state, topics))
-        return tokens[-1]
+    def note(state: AppState, **grants: Any) -> dict[str, Any]:
+        made_claims = claims(state, **grants)
+        if list(grants.get("subscribe", ())) == ["/a"]:
+            made.append((time.time(), made_claims["exp"]))
+        return made_claims
 
-    monkeypatch.setattr(AppState, "subscriber_token", note)
-    subscription = Instance(hub.url, MERCURE_TOKEN_LIFETIME=2).subscribe_signal("/a", signal)
-    with heard(subscription):
-        begun = len(tokens)
-        for number in range(25):
-            other.publish("/a", number, private=True)
-            assert subscription.connected  # as it is not when the hub ends the stream
-            time.sleep(0.1)
-        assert receiver.until(24) == list(range(25))
-    assert len(tokens) > begun
+    monkeypatch.setattr(AppState, "claims", note)
+    monkeypatch.setattr(http_source, "RENEWAL", 0)  # after half of the time, for a test that does not hurry
+    numbers = 0
+    with heard(Instance(hub.url, MERCURE_TOKEN_LIFETIME=4).subscribe_signal("/a", signal)):
+        while len(made) < 2:
+            other.publish("/a", numbers, private=True)
+            numbers += 1
+            time.sleep(0.05)
+        other.publish("/a", "end", private=True)
+        assert receiver.until("end") == [*range(numbers), "end"]
+    (_, expires_at), (renewed_at, _) = made
+    assert renewed_at < expires_at

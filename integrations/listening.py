@@ -35,8 +35,8 @@ class SignalSubscription(IncomingSubscription):
             raise BindingError("topic_selector: there is none; give a topic or a selector, '*' for all")
         if not isinstance(signal, Signal):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise BindingError(f"signal: {signal!r} is not a blinker signal")
-        self.signal = signal
-        self.own = own
+        self.signal: Signal = signal
+        self.own: bool = own
         self._selectors = selectors
 
     def __repr__(self) -> str:

@@ -68,6 +68,7 @@ class AppState:
 
     :param instance: the extension that the app was registered with.
     :param hub: the embedded hub, None where the hub is another program.
+    :param incoming: what the app hears of its hub.
     """
 
     instance: MercureSSE

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .update import Update
+from .update import MAX_RETRY, Update
 
 CONTENT_TYPE = "text/event-stream"
 
 COMMENT = b":\n"
 """A comment line: it opens a stream (so that ``onopen`` fires) and keeps an idle one alive."""
+
+MAX_RETRY_DIGITS = 20
+"""Digits of a reconnection time that are read: more of them say no more than "not soon"."""
 
 _LINE_BREAK = re.compile("\r\n|\r|\n")
 _LINE_END = re.compile(b"\r\n|\n|\r(?!\\Z)")  # a CR at the very end may be half of a CRLF
@@ -92,7 +95,7 @@ class Decoder:
         elif name == "id" and "\0" not in value:
             self._id = value
         elif name == "retry" and value.isascii() and value.isdigit():
-            self.retry = int(value)
+            self.retry = min(int(value[:MAX_RETRY_DIGITS]), MAX_RETRY)
 
     def _dispatch(self) -> Event | None:
         lines, self._data = self._data, []

@@ -14,7 +14,7 @@ from sseclient import SSEClient
 
 from flask_mercure_sse.protocol.sse import COMMENT, Decoder, encode
 from flask_mercure_sse.protocol.sse import Event as Decoded
-from flask_mercure_sse.protocol.update import Update
+from flask_mercure_sse.protocol.update import MAX_RETRY, Update
 
 from .strategies import updates
 
@@ -178,7 +178,14 @@ def test_an_id_with_nul_is_ignored() -> None:
 
 @pytest.mark.parametrize(
     ("line", "retry"),
-    [("retry: 3000", 3000), ("retry:0", 0), ("retry: 1.5", None), ("retry: -1", None), ("retry: ٣", None)],
+    [
+        ("retry: 3000", 3000),
+        ("retry:0", 0),
+        ("retry: " + 5000 * "9", MAX_RETRY),
+        ("retry: 1.5", None),
+        ("retry: -1", None),
+        ("retry: ٣", None),
+    ],
 )
 def test_the_reconnection_time_is_digits(line: str, retry: int | None) -> None:
     decoder = Decoder()

@@ -15,9 +15,17 @@ from blinker import Namespace, Signal
 
 from flask_mercure_sse import PublishError
 from flask_mercure_sse.app_state import AppState
+from flask_mercure_sse.integrations import follower
+from flask_mercure_sse.integrations.backoff import Backoff
 from flask_mercure_sse.publishers import http_source
 from tests.integrations.hearing import Instance, Receiver, StandaloneHub, heard
 from tests.server.processes import PATIENCE
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub that is down is tried again sooner than users want it to be."""
+    monkeypatch.setattr(follower, "Backoff", lambda: Backoff(first=0.2, most=0.5))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from json import JSONEncoder
 from typing import TYPE_CHECKING, Any, cast
@@ -14,6 +14,7 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider, JSONProvider
 
 from .app_keys import Keys, Role
+from .app_outbox import build_outbox
 from .config import MercureConfig, checked_token
 from .hub.authority import Authority
 from .hub.hub import Hub
@@ -40,6 +41,7 @@ from .urls import hub_identity, internal_hub_url, public_hub_url
 
 if TYPE_CHECKING:
     from .extension import MercureSSE
+    from .integrations.outbox import Outbox
 
 
 def encoder_of(provider: JSONProvider) -> Callable[[object], str]:
@@ -81,6 +83,7 @@ class AppState:
     timeouts: Timeouts
     app_config: Mapping[str, Any] = field(repr=False)
     app: weakref.ref[Flask]
+    outbox: Outbox | None
     incoming: Incoming = field(default_factory=Incoming)
 
     @property
@@ -107,7 +110,13 @@ class AppState:
             model_private=self.config.model_private,
             bulk_max=self.config.bulk_max,
             strict=app is not None and (app.debug or app.testing),
+            outbox=self.outbox,
         )
+
+    @property
+    def address(self) -> str | None:
+        """The hub's URL where only the request knows it, None where it is always the same."""
+        return self.hub_url(public=False) if self.hub is None and self.config.hub_url is True else None
 
     @property
     def encode(self) -> Callable[[object], str]:
@@ -248,12 +257,15 @@ class _Elsewhere:
         self._state = state
         self._hub_url = hub_url
         self._jwt = jwt
+        self.address: str | None = hub_url or state.address
         self._publisher = state.http_publisher(hub_url or state.hub_url(public=False), jwt)
         self.encode = state.encode
 
     @property
     def settings(self) -> EventSettings:
-        return self._state.settings
+        settings = self._state.settings
+        # The outbox keeps no tokens.
+        return settings if self._jwt is None else replace(settings, outbox=None)
 
     def check(self, update: Update, /) -> None:
         """What the other hub refuses is for it to say."""
@@ -305,6 +317,7 @@ def build_state(app: Flask, instance: MercureSSE, config: MercureConfig) -> AppS
         timeouts=Timeouts(config.connect_timeout, config.read_timeout),
         app_config=app_config,
         app=weakref.ref(app),
+        outbox=build_outbox(app, instance.outbox_places, config) if config.outbox else None,
     )
 
 

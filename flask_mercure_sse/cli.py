@@ -12,6 +12,7 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from .app_hub import hub_defaults, hub_variables
+from .cli_outbox import outbox, relay
 from .events import shared_bindings
 from .integrations.listing import describe
 from .protocol.errors import MercureError
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 Command = Callable[..., None]
 
 mercure_commands: AppGroup = AppGroup("mercure", help="Tokens, keys, publishing and the hub of Mercure.")
+
+mercure_commands.add_command(relay)
+mercure_commands.add_command(outbox)
 
 topics_option: Callable[[Command], Command] = click.option(
     "-t",

@@ -82,6 +82,12 @@ class MercureConfig:
     bulk_max: int = BULK_MAX
     """Rows of one bulk statement that are published one by one; above, one refresh tells of them."""
 
+    outbox: bool = False
+    """Whether updates that wait for a commit are written in its transaction, so that none is lost."""
+
+    outbox_relay: bool = False
+    """Whether the app publishes what is left in the outbox, in a thread of its own."""
+
     hub_allow_publish: bool = False
     """Whether the embedded hub takes updates over HTTP, too."""
 
@@ -224,6 +230,8 @@ KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "MERCURE_TYPE_IS_TOPIC": ("type_is_topic", readers.flag),
     "MERCURE_MODEL_PRIVATE": ("model_private", readers.flag),
     "MERCURE_BULK_MAX": ("bulk_max", readers.count),
+    "MERCURE_OUTBOX": ("outbox", readers.flag),
+    "MERCURE_OUTBOX_RELAY": ("outbox_relay", readers.flag),
     "MERCURE_HUB_ALLOW_PUBLISH": ("hub_allow_publish", readers.flag),
     "MERCURE_HUB_ALLOW_ANONYMOUS": ("hub_allow_anonymous", readers.flag),
     "MERCURE_HUB_SUBSCRIPTIONS": ("hub_subscriptions", readers.flag),

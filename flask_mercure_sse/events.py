@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from blinker import ANY, Namespace, Signal
 
+from .app_outbox import OutboxPlace, attach
 from .integrations.binding import Binding, Bound
 from .integrations.body import MAX_BYTES
 from .integrations.changes import EVENTS, model_changed
@@ -33,6 +34,8 @@ class Events:
     def __init__(self) -> None:
         super().__init__()
         self._bindings: list[Binding] = []
+        self.outbox_places: list[OutboxPlace] = []
+        """The tables of the outbox."""
 
     def _state(self) -> AppState:
         raise NotImplementedError
@@ -221,6 +224,21 @@ class Events:
         from .integrations.refreshing import refresh  # its import needs SQLAlchemy, this module's must not
 
         refresh(target, on_commit)
+
+    def outbox_table(self, metadata: Any, bind: Any = None, name: str = "mercure_outbox") -> Any:
+        """Attach the outbox's table to the app's own, and return it; ``MERCURE_OUTBOX`` needs it.
+
+        Migrations and ``create_all()`` see it then. Each database whose changes are published needs one.
+
+        :param metadata: the ``MetaData`` of the app's tables.
+        :param bind: the engine of the database, or a callable that returns it; without it the engine is that
+            of Flask-SQLAlchemy or Flask-SQLAlchemy-Lite.
+        :raises ConfigurationError: an argument is something else, or SQLAlchemy is not installed.
+        """
+        place = attach(metadata, bind, name)
+        if all(one.table is not place.table for one in self.outbox_places):
+            self.outbox_places.append(place)
+        return place.table
 
     # Bindings
 

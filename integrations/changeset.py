@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .changes import Change, Key, merge
 from .outlets import Held
 from .scope import Scope
+
+if TYPE_CHECKING:
+    from .outbox import Batch
 
 
 class ChangeSet:
@@ -29,6 +32,7 @@ class ChangeSet:
         "taken_back",
         "told",
         "vague",
+        "written",
     )
 
     def __init__(self) -> None:
@@ -51,6 +55,8 @@ class ChangeSet:
         """How many rows have not changed after all."""
         self.told: int = 0
         """How often listeners were told."""
+        self.written: list[Batch] = []
+        """What is written into an outbox of the updates that wait."""
         self.committing: bool = False
         self.committed: bool = False
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from flask_mercure_sse.protocol.errors import BindingError
 
 from .outlets import Held
-from .session import change_set_of
+from .session import change_set_of, write_outbox
 
 _FIX = "give a Session, a scoped_session or a callable that returns the current one"
 
@@ -34,7 +34,10 @@ def defer(session: Any, held: Held) -> bool:
     found = _session_of(session)
     if not found.in_transaction():
         return False
-    change_set_of(found).deferred.append(held)
+    change_set = change_set_of(found)
+    change_set.deferred.append(held)
+    if change_set.committing and not change_set.committed:
+        write_outbox(found, change_set)
     return True
 
 

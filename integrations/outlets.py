@@ -24,6 +24,11 @@ class Outlet(Protocol):
         ...
 
     @property
+    def address(self) -> str | None:
+        """The URL of the hub, where it is another than the app's own."""
+        ...
+
+    @property
     def encode(self) -> Callable[[object], str]:
         """What returns data as JSON."""
         ...
@@ -51,6 +56,8 @@ class PlainOutlet:
     :param encode: returns data as JSON.
     :param settings: what the bindings have in common.
     """
+
+    address: str | None = None
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from itertools import islice
 from operator import eq
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Column, ColumnElement, inspect, select, tuple_
@@ -15,6 +15,8 @@ from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.types import TypeEngine
 
 Identity = tuple[Any, ...]
+
+T = TypeVar("T")
 
 _AT_ONCE = 500
 """Rows that one SELECT asks for by their keys: databases limit the parameters of a statement."""
@@ -141,7 +143,7 @@ state_of: Callable[[object], InstanceState[Any]] = instance_state
 """Returns what SQLAlchemy knows of an object."""
 
 
-def in_batches(items: Iterable[Identity]) -> Iterator[list[Identity]]:
+def in_batches(items: Iterable[T]) -> Iterator[list[T]]:
     """Give items in lists that one statement can ask for."""
     rest = iter(items)
     while some := list(islice(rest, _AT_ONCE)):

@@ -30,6 +30,7 @@ from .changeset import ChangeSet
 from .delivery import publish_all
 from .failures import describe
 from .flushes import collect, collect_orphan, remember
+from .outbox import publish_written, written
 from .telling import note_failure, tell
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -144,9 +145,10 @@ def _do_orm_execute(state: ORMExecuteState) -> object:
 
 
 def _before_commit(session: Session) -> None:
-    if session.in_nested_transaction() or not model_changed.receivers:
+    if session.in_nested_transaction():
         return
-    session.flush()
+    if model_changed.receivers:
+        session.flush()
     change_set = _find(session)
     if change_set is None:
         change_set = change_set_of(session)
@@ -156,6 +158,7 @@ def _before_commit(session: Session) -> None:
     if change_set.pending:
         _give_up(change_set)
     change_set.committing = True
+    write_outbox(session, change_set)
 
 
 def _after_flush_postexec(session: Session, _context: object) -> None:
@@ -172,8 +175,18 @@ def _tell_late(session: Session, change_set: ChangeSet | None) -> None:
         return
     if change_set.told < 2 * _MAX_TELLS:
         tell(session, change_set)
+        write_outbox(session, change_set)
     else:
         _give_up(change_set)
+
+
+def write_outbox(session: Session, change_set: ChangeSet) -> None:
+    """Write the updates that wait into the outbox of their app, where it has one.
+
+    :raises ConfigurationError: a database with changes has no outbox.
+    """
+    if change_set.held or change_set.deferred or change_set.written:
+        change_set.written = written(session, change_set.written, change_set.updates())
 
 
 def _give_up(change_set: ChangeSet) -> None:
@@ -208,6 +221,7 @@ def _after_transaction_end(session: Session, transaction: SessionTransaction) ->
     while parent is not None and parent.parent is not None and not parent.nested:
         parent = parent.parent
     if parent is None:
-        publish_all(change_set.updates())
+        updates, done = change_set.updates(), publish_written(change_set.written)
+        publish_all([held for held in updates if id(held) not in done] if done else updates)
     else:
         change_sets.setdefault(parent, ChangeSet()).absorb(change_set)

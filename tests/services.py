@@ -5,7 +5,12 @@ A missing one fails the tests that need it under CI, where nothing may be missin
 
 from __future__ import annotations
 
+import getpass
 import os
+import shutil
+import socket
+import subprocess
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import NoReturn
 
 import pytest
+from sqlalchemy import create_engine, text
 
 
 def missing(service: str, how: str) -> NoReturn:
@@ -54,3 +60,49 @@ def postgresql() -> Iterator[str]:
             yield server.get_uri(driver="psycopg")
         finally:
             server.cleanup()
+
+
+@contextmanager
+def mariadb() -> Iterator[str]:
+    """Give SQLAlchemy's URL of a running MariaDB: the one of TEST_MARIADB_URL, or a fresh one.
+
+    The fresh one listens on a socket in a temporary folder only and is stopped and deleted at the end.
+    """
+    if url := os.environ.get("TEST_MARIADB_URL"):
+        yield url
+        return
+    places = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+    server, install = (shutil.which(name, path=places) for name in ("mariadbd", "mariadb-install-db"))
+    if server is None or install is None:
+        missing("MariaDB", "set TEST_MARIADB_URL, or install mariadb-server")
+    with TemporaryDirectory(prefix="mariadb-") as folder:
+        data, path, user = Path(folder, "data"), Path(folder, "socket"), getpass.getuser()
+        common = ["--no-defaults", f"--user={user}", f"--datadir={data}"]
+        made = [install, *common, "--auth-root-authentication-method=normal", "--skip-test-db"]
+        subprocess.run(made, check=True, capture_output=True, timeout=60)
+        process = subprocess.Popen(
+            [server, *common, f"--socket={path}", "--skip-networking", "--innodb-buffer-pool-size=32M"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            _wait_for(process, path)
+            url = f"mariadb+pymysql://root@localhost/test?unix_socket={path}&charset=utf8mb4"
+            engine = create_engine(url.replace("/test?", "/?"))
+            with engine.begin() as connection:
+                connection.execute(text("CREATE DATABASE test"))
+            engine.dispose()
+            yield url
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _wait_for(process: subprocess.Popen[bytes], path: Path) -> None:
+    """Wait until a fresh server accepts connections on its socket."""
+    deadline = time.monotonic() + 30
+    with socket.socket(socket.AF_UNIX) as client:
+        while client.connect_ex(str(path)):
+            assert process.poll() is None, "the server has ended"
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.05)

@@ -8,7 +8,7 @@ exception's own text, which belongs in the log.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class MercureError(Exception):
@@ -40,6 +40,9 @@ class InvalidUpdate(MercureError, ValueError):
         self.problem = problem
 
 
+_OF_THE_HUB = frozenset({401, 404, 405, 407, 408, 425, 429, 502, 503, 504})
+
+
 class PublishError(MercureError):
     """An external hub did not take an update.
 
@@ -54,6 +57,17 @@ class PublishError(MercureError):
         self.hub = hub
         self.status = status
         self.answer = answer
+
+    @property
+    def fault(self) -> Literal["update", "hub", "unknown"]:
+        """Where the fault is.
+
+        ``update``: it will never be taken, others will. ``hub``: no update is taken now, because the hub is
+        down or busy, or the URL or the token is wrong. ``unknown``: the hub failed on this one.
+        """
+        if self.status is None or self.status in _OF_THE_HUB or 300 <= self.status < 400:
+            return "hub"
+        return "update" if 400 <= self.status < 500 else "unknown"
 
 
 class SubscriptionsError(PublishError):

@@ -17,7 +17,7 @@ from flask_mercure_sse.integrations.changes import model_changed
 from tests.integrations.hearing import StandaloneHub
 from tests.integrations.recorder import Recorder
 from tests.integrations.schema import Base
-from tests.services import postgresql
+from tests.services import mariadb, postgresql
 
 
 @pytest.fixture
@@ -38,6 +38,12 @@ def no_bindings_left() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     with postgresql() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb_url() -> Iterator[str]:
+    with mariadb() as url:
         yield url
 
 

@@ -1,0 +1,167 @@
+"""The outbox of an app: where its tables are, its way to the hubs, and the relay in a thread."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+
+from .config import MercureConfig
+from .integrations.tracking import start_tracking
+from .protocol.errors import ConfigurationError
+from .protocol.update import Update
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine, Table
+
+    from .app_state import AppState
+    from .integrations.outbox import Outbox
+    from .integrations.outbox_relay import Relay
+    from .integrations.outbox_store import Store
+
+_FIX = "give it with mercure.outbox_table(metadata, engine)"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutboxPlace:
+    """A table that an app has attached to its own.
+
+    :param bind: the engine of its database, or a callable that returns it; None to ask Flask-SQLAlchemy.
+    """
+
+    table: Table
+    bind: Any = None
+
+
+def attach(metadata: Any, bind: Any, name: str) -> OutboxPlace:
+    """Attach an outbox's table to an app's tables.
+
+    :raises ConfigurationError: an argument is something else, or SQLAlchemy is not installed.
+    """
+    start_tracking()
+    from sqlalchemy import MetaData
+
+    from .integrations.outbox_table import outbox_table
+
+    if not isinstance(metadata, MetaData):
+        raise ConfigurationError(
+            f"metadata: {metadata!r} is not the MetaData of tables; give db.metadata or Base.metadata"
+        )
+    return OutboxPlace(outbox_table(metadata, name), bind)
+
+
+def build_outbox(app: Flask, places: Sequence[OutboxPlace], config: MercureConfig) -> Outbox:
+    """Return the outbox of an app; nothing is opened or started.
+
+    :param places: its tables; more may come.
+    :raises ConfigurationError: SQLAlchemy is not installed.
+    """
+    start_tracking()
+    from .integrations.outbox import Outbox
+    from .integrations.outbox_sending import Hubs
+
+    of_app = weakref.ref(app)
+    thread = RelayThread(of_app) if config.outbox_relay else None
+
+    def send(hub: str | None, update: Update) -> object:
+        return _state(of_app).elsewhere(hub, None).publish(update)
+
+    if thread is not None:
+        # What a process before this one has left is not to wait for a commit.
+        app.before_request(thread.ensure)
+    return Outbox(
+        Stores(of_app, places),
+        Hubs(send),
+        longest=0.0 if config.embedded else config.connect_timeout + config.read_timeout,
+        # An embedded hub is not waited for.
+        hand_over=thread.wake if thread is not None and not config.embedded else None,
+    )
+
+
+def _state(of_app: weakref.ref[Flask]) -> AppState:
+    app = of_app()
+    assert app is not None
+    return app.extensions["mercure_sse"]
+
+
+class Stores:
+    """The outbox's tables of an app, each with its engine; more may come."""
+
+    def __init__(self, of_app: weakref.ref[Flask], places: Sequence[OutboxPlace]) -> None:
+        self._of_app = of_app
+        self._places = places
+        self._stores: list[Store] = []
+
+    def __call__(self) -> Sequence[Store]:
+        from .integrations.outbox_store import Store
+
+        for place in self._places[len(self._stores) :]:
+            self._stores.append(Store(place.table, self._finder(place)))
+        return self._stores
+
+    def _finder(self, place: OutboxPlace) -> Callable[[], Engine]:
+        found: list[Engine] = []
+
+        def find() -> Engine:
+            if not found:
+                found.append(_engine(self._of_app, place))
+            return found[0]
+
+        return find
+
+
+def _engine(of_app: weakref.ref[Flask], place: OutboxPlace) -> Engine:
+    from sqlalchemy import Engine
+
+    app = of_app()
+    assert app is not None
+    with app.app_context():
+        bind = place.bind() if callable(place.bind) else place.bind
+        if bind is None:
+            bind = _engine_of_extension(app, place.table.metadata.info.get("bind_key"))
+    bind = getattr(bind, "sync_engine", bind)
+    if not isinstance(bind, Engine):
+        raise ConfigurationError(f"MERCURE_OUTBOX: the engine of {place.table.fullname} is not known; {_FIX}")
+    return bind
+
+
+def _engine_of_extension(app: Flask, key: str | None) -> Any:
+    """Return the engine of Flask-SQLAlchemy or Flask-SQLAlchemy-Lite, None where the app has neither."""
+    engines: Any = getattr(app.extensions.get("sqlalchemy"), "engines", {})
+    return engines.get(key, engines.get("default") if key is None else None)
+
+
+class RelayThread:
+    """The relay in a thread of the app, one for each process, started when it is first needed."""
+
+    def __init__(self, of_app: weakref.ref[Flask]) -> None:
+        self._of_app = of_app
+        self._lock = threading.Lock()
+        self._process = 0
+        self._relay: Relay | None = None
+
+    def ensure(self) -> None:
+        """Start the thread where this process has none."""
+        if self._process == os.getpid():
+            return
+        with self._lock:
+            if self._process == os.getpid():
+                return
+            from .integrations.outbox_relay import Relay
+
+            outbox = _state(self._of_app).outbox
+            assert outbox is not None
+            self._relay = Relay(outbox)
+            threading.Thread(target=self._relay.run, name="mercure-relay", daemon=True).start()
+            self._process = os.getpid()
+
+    def wake(self) -> None:
+        """Let it look now."""
+        self.ensure()
+        if self._relay is not None:
+            self._relay.wake()

@@ -1,0 +1,223 @@
+"""The outbox: updates are written in the transaction of the change that they tell, and published afterwards.
+
+What is written is claimed by the process that writes it, which publishes it right after the commit and
+takes it out. What it does not get rid of, because the hub is down, another process has the topic's turn, or
+it is killed, a relay publishes.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import UnboundExecutionError
+from sqlalchemy.orm import Session
+
+from flask_mercure_sse.protocol.errors import ConfigurationError
+
+from .failures import describe
+from .outbox_sending import Hubs, Outcome, Row
+from .outbox_store import Bind, Store, new_claim
+from .outlets import Held
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+START_WITHIN = 5.0
+"""Seconds after a claim in which updates may begin to be sent."""
+
+BATCH = 100
+"""Updates that are claimed at once."""
+
+_ROUNDS = 3
+"""Batches that an app publishes after its own, should others have left some because of it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """The updates that one transaction has written into one database.
+
+    :param bind: what reaches the database after the commit.
+    :param claimed: whether this process publishes them; else they are anybody's.
+    """
+
+    outbox: Outbox
+    store: Store
+    bind: Bind
+    claim: str
+    held: list[Held]
+    claimed: bool
+
+
+class Outbox:
+    """The outbox of one app, with a table in each database that needs one.
+
+    :param stores: returns the tables.
+    :param hubs: where the updates go.
+    :param longest: seconds that sending one update may take.
+    :param hand_over: wakes who publishes in the app's place, where somebody does.
+    """
+
+    def __init__(
+        self,
+        stores: Callable[[], Sequence[Store]],
+        hubs: Hubs,
+        *,
+        longest: float,
+        hand_over: Callable[[], None] | None = None,
+    ) -> None:
+        self._stores = stores
+        self.hubs = hubs
+        self.lease = START_WITHIN + longest + 1.0
+        self._longest = longest
+        self._hand_over = hand_over
+        self._checked: set[int] = set()
+
+    @property
+    def stores(self) -> Sequence[Store]:
+        """The tables."""
+        return self._stores()
+
+    # In the transaction
+
+    def write(self, session: Session, held: list[Held]) -> list[Batch]:
+        """Write updates, each by the connection that its change went through, with one INSERT for each.
+
+        :raises ConfigurationError: a database with changes has no outbox.
+        """
+        by_mapper: dict[Any, list[Held]] = {}
+        for one in held:
+            by_mapper.setdefault(one[0][0] if one[0] else None, []).append(one)
+        by_connection: dict[Connection, tuple[Store, Bind, list[Held]]] = {}
+        of_no_row = by_mapper.pop(None, [])
+        for mapper, some in by_mapper.items():
+            asked = {"mapper": mapper}
+            connection = session.connection(bind_arguments=asked)
+            if connection not in by_connection:
+                store = self._store_at(connection.engine)
+                by_connection[connection] = (store, session.get_bind(**asked), [])
+            by_connection[connection][2].extend(some)
+        if of_no_row:
+            if not by_connection:
+                by_connection.update([self._any(session)])
+            next(iter(by_connection.values()))[2].extend(of_no_row)
+        return [self._add(connection, *found) for connection, found in by_connection.items()]
+
+    def _store_at(self, engine: Engine) -> Store:
+        for store in self.stores:
+            if store.find_engine().pool is engine.pool:
+                return store
+        raise ConfigurationError(
+            f"MERCURE_OUTBOX: the database {engine.url.render_as_string()} has no outbox, but changes in it "
+            "are published; call mercure.outbox_table(metadata) with its tables' metadata"
+        )
+
+    def _any(self, session: Session) -> tuple[Connection, tuple[Store, Bind, list[Held]]]:
+        """Return where an update goes that belongs to no row."""
+        for store in self.stores:
+            asked: dict[str, Any] = {"clause": store.table}
+            try:
+                connection = session.connection(bind_arguments=asked)
+            except UnboundExecutionError:
+                continue
+            return connection, (self._store_at(connection.engine), session.get_bind(**asked), [])
+        raise ConfigurationError(
+            "MERCURE_OUTBOX: the session reaches no outbox; call mercure.outbox_table(metadata)"
+        )
+
+    def _add(self, connection: Connection, store: Store, bind: Bind, held: list[Held]) -> Batch:
+        if id(store) not in self._checked:
+            store.check(connection)
+            self._checked.add(id(store))
+        addresses: dict[int, str | None] = {id(one[2]): one[2].address for one in held}
+        claimed = self._hand_over is None and self.hubs.may_take(addresses.values())
+        batch = Batch(self, store, bind, new_claim(), held, claimed)
+        updates = [(addresses[id(outlet)], update) for _key, _binding, outlet, update in held]
+        store.add(connection, batch.claim, updates, self.lease if claimed else 0.0)
+        return batch
+
+    # After the commit
+
+    def publish(self, batch: Batch) -> None:
+        """Publish what a transaction has written, unless somebody else does."""
+        if not batch.claimed:
+            if self._hand_over is not None:
+                self._hand_over()
+            return
+        store, bind = batch.store, batch.bind
+        until = time.monotonic() + START_WITHIN
+        ids, may_go = store.own(bind, batch.claim, len(batch.held))
+        if len(ids) != len(batch.held):
+            return  # it took so long that others have taken over
+        rows = [
+            Row(number, outlet.address, update, binding=binding)
+            for number, (_key, binding, outlet, update) in zip(ids, batch.held, strict=True)
+        ]
+        outcome = self.hubs.deliver((row for row, free in zip(rows, may_go, strict=True) if free), until)
+        outcome.left += [row for row, free in zip(rows, may_go, strict=True) if not free]
+        store.settle(bind, batch.claim, outcome)
+        self._help(store, bind)
+
+    def _help(self, store: Store, bind: Bind) -> None:
+        """Publish what others have left because it was behind what this process published."""
+        for _ in range(_ROUNDS):
+            if not store.has_free(bind, self.hubs.resting) or not self.round(store, bind).published:
+                return
+
+    def round(self, store: Store, bind: Bind) -> Outcome:
+        """Claim, send and settle one batch of what anybody may publish."""
+        until = time.monotonic() + START_WITHIN
+        claim, rows = store.claim(bind, size=BATCH, lease=self.lease, without=self.hubs.resting)
+        outcome = self.hubs.deliver(rows, until)
+        if rows:
+            store.settle(bind, claim, outcome)
+        return outcome
+
+
+# What sessions call
+
+
+def written(session: Session, batches: list[Batch], held: list[Held]) -> list[Batch]:
+    """Write those of the updates that have an outbox, and return what is written then.
+
+    :param batches: what the transaction has written before; where one of those updates is no longer to be
+        published, all is written anew, so that the order stays that of the changes.
+    :raises ConfigurationError: a database with changes has no outbox.
+    """
+    wanted = {id(one) for one in held}
+    done = {id(one) for batch in batches for one in batch.held}
+    if not done <= wanted:
+        for batch in batches:
+            batch.store.withdraw(_connection(session, batch), batch.claim)
+        batches = []
+        done.clear()
+    by_outbox: dict[Outbox, list[Held]] = {}
+    found: dict[int, Outbox | None] = {}
+    for one in held:
+        outlet = one[2]
+        if id(outlet) not in found:
+            found[id(outlet)] = outlet.settings.outbox
+        outbox = found[id(outlet)]
+        if outbox is not None and id(one) not in done:
+            by_outbox.setdefault(outbox, []).append(one)
+    return [*batches, *(batch for outbox, some in by_outbox.items() for batch in outbox.write(session, some))]
+
+
+def _connection(session: Session, batch: Batch) -> Connection:
+    key = batch.held[0][0]
+    return session.connection(bind_arguments={"mapper": key[0]} if key else {"clause": batch.store.table})
+
+
+def publish_written(batches: Iterable[Batch]) -> set[int]:
+    """Publish what a transaction has written, now that it is committed; return the `id` of each update."""
+    done: set[int] = set()
+    for batch in batches:
+        done.update(map(id, batch.held))
+        try:
+            batch.outbox.publish(batch)
+        except Exception as error:
+            logger.error("%d updates stay in the outbox for now: %s", len(batch.held), describe(error))
+    return done

@@ -17,32 +17,46 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Waker:
-    """Waits, and is woken from any thread or signal handler."""
+    """Waits, and is woken from any thread or signal handler.
+
+    It has no socket before it waits for the first time.
+    """
 
     def __init__(self) -> None:
-        self._inner, self._outer = socket.socketpair()
-        self._inner.setblocking(False)
-        self._outer.setblocking(False)
+        self._woken = False
+        self._sockets: tuple[socket.socket, socket.socket] | None = None
 
     def wake(self) -> None:
         """End the wait of now, or the next one."""
-        with suppress(BlockingIOError):  # enough wakes are there
-            self._outer.send(b"\0")
+        self._woken = True
+        if self._sockets is not None:
+            with suppress(OSError):  # enough wakes are there, or nobody waits any more
+                self._sockets[1].send(b"\0")
 
     def wait(self, seconds: float, ears: list[Ear]) -> None:
         """Wait until somebody wakes or a database tells, at most so many seconds."""
+        if self._sockets is None:
+            self._sockets = socket.socketpair()
+            for one in self._sockets:
+                one.setblocking(False)
+        known = [ear for ear in ears if ear.is_open]
         listening = [ear for ear in ears if ear.open()]
-        heard, _, _ = select.select([self._inner, *listening], [], [], seconds)
+        if self._woken or len(listening) > len(known):
+            seconds = 0  # what was told before it listened is there to be seen
+        inner = self._sockets[0]
+        heard, _, _ = select.select([inner, *listening], [], [], seconds)
+        self._woken = False
         with suppress(BlockingIOError):
-            while self._inner.recv(4096):
+            while inner.recv(4096):
                 pass
         for ear in listening:
             if ear in heard:
                 ear.hear()
 
     def close(self) -> None:
-        self._inner.close()
-        self._outer.close()
+        """Give the sockets back."""
+        for one in self._sockets or ():
+            one.close()
 
 
 class Ear:
@@ -57,17 +71,22 @@ class Ear:
         # Drivers for asyncio are not waited for in this way.
         self._can_hear: bool = engine.dialect.name == "postgresql" and not engine.dialect.is_async
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it listens."""
+        return self._connection is not None
+
     def fileno(self) -> int:
         return self._connection.fileno()
 
     def open(self) -> bool:
         """Begin to listen where it does not yet, and tell whether it does."""
-        if self._connection is not None or not self._can_hear:
-            return self._connection is not None
+        if self.is_open or not self._can_hear:
+            return self.is_open
         try:
             pooled = self._engine.raw_connection()
-            pooled.detach()
             connection: Any = pooled.driver_connection
+            pooled.detach()
             if not hasattr(connection, "fileno"):
                 connection.close()
                 self._can_hear = False
@@ -78,7 +97,7 @@ class Ear:
             self._connection = connection
         except Exception as error:
             logger.debug("PostgreSQL cannot be listened to: %s", describe(error))
-        return self._connection is not None
+        return self.is_open
 
     def hear(self) -> None:
         """Take what was told; listen anew the next time where the connection has ended."""

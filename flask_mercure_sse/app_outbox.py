@@ -80,6 +80,7 @@ def build_outbox(app: Flask, places: Sequence[OutboxPlace], config: MercureConfi
         longest=0.0 if config.embedded else config.connect_timeout + config.read_timeout,
         # An embedded hub is not waited for.
         hand_over=thread.wake if thread is not None and not config.embedded else None,
+        close=None if thread is None else thread.stop,
     )
 
 
@@ -144,6 +145,7 @@ class RelayThread:
         self._lock = threading.Lock()
         self._process = 0
         self._relay: Relay | None = None
+        self._thread: threading.Thread | None = None
 
     def ensure(self) -> None:
         """Start the thread where this process has none."""
@@ -157,7 +159,8 @@ class RelayThread:
             outbox = _state(self._of_app).outbox
             assert outbox is not None
             self._relay = Relay(outbox)
-            threading.Thread(target=self._relay.run, name="mercure-relay", daemon=True).start()
+            self._thread = threading.Thread(target=self._relay.run, name="mercure-relay", daemon=True)
+            self._thread.start()
             self._process = os.getpid()
 
     def wake(self) -> None:
@@ -165,3 +168,9 @@ class RelayThread:
         self.ensure()
         if self._relay is not None:
             self._relay.wake()
+
+    def stop(self) -> None:
+        """End the thread of this process, after the update that it is at; it is not started again."""
+        if self._process == os.getpid() and self._relay is not None and self._thread is not None:
+            self._relay.stop()
+            self._thread.join()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 from flask import current_app
+from flask.cli import AppGroup, with_appcontext
 
 from .protocol.errors import ConfigurationError, MercureError
 
@@ -51,6 +52,7 @@ def _outbox() -> Outbox:
 
 @click.command("relay")
 @click.option("--once", is_flag=True, help="Publish what is left now, and end.")
+@with_appcontext
 def relay(once: bool) -> None:
     """Publish what is left in the outbox, until stopped; several relays share the work."""
     try:
@@ -79,8 +81,9 @@ def _relay(once: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-@click.group("outbox", invoke_without_command=True)
+@click.group("outbox", cls=AppGroup, invoke_without_command=True)
 @click.pass_context
+@with_appcontext
 def outbox(context: click.Context) -> None:
     """List the outbox: what waits for a hub, and what was given up and why."""
     if context.invoked_subcommand is None:

@@ -27,7 +27,7 @@ from .outlets import Held
 logger: logging.Logger = logging.getLogger(__name__)
 
 START_WITHIN = 5.0
-"""Seconds after a claim in which updates may begin to be sent."""
+"""Seconds after a claim in which updates may begin to be sent, where nothing else is said."""
 
 BATCH = 100
 """Updates that are claimed at once."""
@@ -59,6 +59,7 @@ class Outbox:
     :param hubs: where the updates go.
     :param longest: seconds that sending one update may take.
     :param hand_over: wakes who publishes in the app's place, where somebody does.
+    :param close: ends what the app has started to publish what is left.
     """
 
     def __init__(
@@ -68,13 +69,26 @@ class Outbox:
         *,
         longest: float,
         hand_over: Callable[[], None] | None = None,
+        close: Callable[[], None] | None = None,
     ) -> None:
         self._stores = stores
         self.hubs = hubs
-        self.lease = START_WITHIN + longest + 1.0
+        self.start_within = START_WITHIN
+        """Seconds after a claim in which updates may begin to be sent."""
         self._longest = longest
+        self._close = close
         self._hand_over = hand_over
         self._checked: set[int] = set()
+
+    @property
+    def lease(self) -> float:
+        """Seconds for which a claim holds: longer than any update is sent that begins in time."""
+        return self.start_within + self._longest + 1.0
+
+    def close(self) -> None:
+        """End what the app has started to publish what is left."""
+        if self._close is not None:
+            self._close()
 
     @property
     def stores(self) -> Sequence[Store]:
@@ -148,7 +162,7 @@ class Outbox:
                 self._hand_over()
             return
         store, bind = batch.store, batch.bind
-        until = time.monotonic() + START_WITHIN
+        until = time.monotonic() + self.start_within
         ids, may_go = store.own(bind, batch.claim, len(batch.held))
         if len(ids) != len(batch.held):
             return  # it took so long that others have taken over
@@ -169,7 +183,7 @@ class Outbox:
 
     def round(self, store: Store, bind: Bind) -> Outcome:
         """Claim, send and settle one batch of what anybody may publish."""
-        until = time.monotonic() + START_WITHIN
+        until = time.monotonic() + self.start_within
         claim, rows = store.claim(bind, size=BATCH, lease=self.lease, without=self.hubs.resting)
         outcome = self.hubs.deliver(rows, until)
         if rows:

@@ -69,7 +69,9 @@ def build_outbox(app: Flask, places: Sequence[OutboxPlace], config: MercureConfi
     thread = RelayThread(of_app) if config.outbox_relay else None
 
     def send(hub: str | None, update: Update) -> object:
-        return _state(of_app).elsewhere(hub, None).publish(update)
+        outlet = _state(of_app).elsewhere(hub, None)
+        outlet.check(update)  # it may be older than the app's version of the protocol
+        return outlet.publish(update)
 
     if thread is not None:
         # What a process before this one has left is not to wait for a commit.

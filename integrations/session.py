@@ -171,13 +171,14 @@ def _after_flush_postexec(session: Session, _context: object) -> None:
 
 def _tell_late(session: Session, change_set: ChangeSet | None) -> None:
     """Tell what something else changed while the transaction commits."""
-    if change_set is None or not change_set.committing or not change_set.pending:
+    if change_set is None or not change_set.committing:
         return
-    if change_set.told < 2 * _MAX_TELLS:
-        tell(session, change_set)
-        write_outbox(session, change_set)
-    else:
-        _give_up(change_set)
+    if change_set.pending:
+        if change_set.told < 2 * _MAX_TELLS:
+            tell(session, change_set)
+        else:
+            _give_up(change_set)
+    write_outbox(session, change_set)
 
 
 def write_outbox(session: Session, change_set: ChangeSet) -> None:

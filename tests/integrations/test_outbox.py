@@ -212,6 +212,20 @@ def test_rows_that_a_later_listener_changes_are_written_as_they_are_committed(si
     assert names(site.hub.updates) == ["late", "other"]
 
 
+def test_rows_that_a_later_listener_takes_back_are_not_written(site: Site) -> None:
+    with Session(site.engine) as session:
+        gone = Project(name="gone")
+        session.add_all([gone, Project(name="kept")])
+
+        @event.listens_for(session, "before_commit")
+        def take_back(session: Session) -> None:
+            session.delete(gone)
+
+        session.commit()
+    assert names(site.hub.updates) == ["kept"]
+    assert site.left() == []
+
+
 def test_a_signal_that_waits_for_a_commit_is_written_too(engine: Engine, site: Site) -> None:
     paid = Namespace().signal("order-paid")
     with Session(engine) as session:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine, Table
 
     from .app_state import AppState
+    from .extension import MercureSSE
     from .integrations.outbox import Outbox
     from .integrations.outbox_relay import Relay
     from .integrations.outbox_store import Store
@@ -69,10 +70,12 @@ def build_outbox(app: Flask, places: Sequence[OutboxPlace], config: MercureConfi
     thread = RelayThread(of_app) if config.outbox_relay else None
 
     def send(hub: str | None, update: Update) -> object:
-        outlet = _state(of_app).elsewhere(hub, None)
+        state = _state(of_app)
+        outlet = state if hub is None else state.elsewhere(hub, None)
         outlet.check(update)  # it may be older than the app's version of the protocol
         return outlet.publish(update)
 
+    check_bindings_when_mapped(of_app)
     if thread is not None:
         # What a process before this one has left is not to wait for a commit.
         app.before_request(thread.ensure)
@@ -84,6 +87,41 @@ def build_outbox(app: Flask, places: Sequence[OutboxPlace], config: MercureConfi
         hand_over=thread.wake if thread is not None and not config.embedded else None,
         close=None if thread is None else thread.stop,
     )
+
+
+def check_bindings_when_mapped(of_app: weakref.ref[Flask]) -> None:
+    """Check an app's bindings when its models are first used, and again when there are more."""
+    from sqlalchemy import event
+    from sqlalchemy.orm import Mapper
+
+    @event.listens_for(Mapper, "after_configured")
+    def check() -> None:  # pyright: ignore[reportUnusedFunction]
+        app = of_app()
+        if app is not None and "mercure_sse" in app.extensions:
+            check_bindings(app.extensions["mercure_sse"].instance)
+
+
+def check_bindings(mercure: MercureSSE) -> None:
+    """Find out now which models would be published without an outbox, as far as metadata tells.
+
+    :raises ConfigurationError: one would; the text has the fix.
+    """
+    from sqlalchemy import inspect
+
+    if any(place.bind is not None for place in mercure.outbox_places):
+        return  # what other engines reach is seen at the first commit
+    keys = {place.table.metadata.info.get("bind_key") for place in mercure.outbox_places}
+    for binding in mercure.bindings:
+        model: Any = binding.sender
+        mapper: Any = inspect(model, raiseerr=False)
+        for table in getattr(mapper, "tables", ()):
+            key = table.metadata.info.get("bind_key")
+            if key not in keys:
+                metadata = "db.metadata" if key is None else f"db.metadatas[{key!r}]"
+                raise ConfigurationError(
+                    f"MERCURE_OUTBOX: {model.__name__} is published, but its database has no outbox; "
+                    f"call mercure.outbox_table({metadata})"
+                )
 
 
 def _state(of_app: weakref.ref[Flask]) -> AppState:

@@ -41,7 +41,9 @@ class Batch:
     """The updates that one transaction has written into one database.
 
     :param bind: what reaches the database after the commit.
-    :param claimed: whether this process publishes them; else they are anybody's.
+    :param addresses: of each hub that is another than the app's the URL, by the `id` of the outlet.
+    :param until: when this process may begin to send no more, on the monotonic clock; None where the updates
+        are anybody's.
     """
 
     outbox: Outbox
@@ -49,7 +51,15 @@ class Batch:
     bind: Bind
     claim: str
     held: list[Held]
-    claimed: bool
+    addresses: dict[int, str | None]
+    until: float | None
+
+    def rows(self) -> list[Row]:
+        """Return the updates as rows whose ids are not known."""
+        return [
+            Row(0, self.addresses[id(outlet)], update, binding=binding)
+            for _key, binding, outlet, update in self.held
+        ]
 
 
 class Outbox:
@@ -148,7 +158,8 @@ class Outbox:
             self._checked.add(id(store))
         addresses: dict[int, str | None] = {id(one[2]): one[2].address for one in held}
         claimed = self._hand_over is None and self.hubs.may_take(addresses.values())
-        batch = Batch(self, store, bind, new_claim(), held, claimed)
+        until = time.monotonic() + self.start_within if claimed else None
+        batch = Batch(self, store, bind, new_claim(), held, addresses, until)
         updates = [(addresses[id(outlet)], update) for _key, _binding, outlet, update in held]
         store.add(connection, batch.claim, updates, self.lease if claimed else 0.0)
         return batch
@@ -157,22 +168,21 @@ class Outbox:
 
     def publish(self, batch: Batch) -> None:
         """Publish what a transaction has written, unless somebody else does."""
-        if not batch.claimed:
+        if batch.until is None:
             if self._hand_over is not None:
                 self._hand_over()
             return
-        store, bind = batch.store, batch.bind
-        until = time.monotonic() + self.start_within
-        ids, may_go = store.own(bind, batch.claim, len(batch.held))
-        if len(ids) != len(batch.held):
-            return  # it took so long that others have taken over
-        rows = [
-            Row(number, outlet.address, update, binding=binding)
-            for number, (_key, binding, outlet, update) in zip(ids, batch.held, strict=True)
-        ]
-        outcome = self.hubs.deliver((row for row, free in zip(rows, may_go, strict=True) if free), until)
-        outcome.left += [row for row, free in zip(rows, may_go, strict=True) if not free]
-        store.settle(bind, batch.claim, outcome)
+        store, bind, rows = batch.store, batch.bind, batch.rows()
+        outcome = self.hubs.deliver(rows, batch.until, store.earlier(bind, batch.claim))
+        if len(outcome.published) == len(rows):
+            store.forget(bind, batch.claim)
+        else:
+            ids = store.ids(bind, batch.claim)
+            if len(ids) != len(rows):
+                return  # it took so long that others have taken over
+            for row, number in zip(rows, ids, strict=True):
+                row.id = number
+            store.settle(bind, batch.claim, outcome)
         self._help(store, bind)
 
     def _help(self, store: Store, bind: Bind) -> None:
@@ -215,7 +225,8 @@ def written(session: Session, batches: list[Batch], held: list[Held]) -> list[Ba
         if id(outlet) not in found:
             found[id(outlet)] = outlet.settings.outbox
         outbox = found[id(outlet)]
-        if outbox is not None and id(one) not in done:
+        # No database of these takes a NUL in a text.
+        if outbox is not None and id(one) not in done and "\0" not in one[3].data:
             by_outbox.setdefault(outbox, []).append(one)
     return [*batches, *(batch for outbox, some in by_outbox.items() for batch in outbox.write(session, some))]
 

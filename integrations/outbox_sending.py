@@ -29,7 +29,7 @@ Send = Callable[["str | None", Update], object]
 """Publishes an update on the hub of a URL, None for the app's."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Row:
     """An update in the outbox that is this process's to publish for a while.
 
@@ -108,19 +108,20 @@ class Hubs:
 
     def is_resting(self, hub: str | None) -> bool:
         """Tell whether a hub is left alone now."""
-        return self._rests_until.get(hub, 0.0) > time.monotonic()
+        return bool(self._rests_until) and self._rests_until.get(hub, 0.0) > time.monotonic()
 
     def may_take(self, hubs: Iterable[str | None]) -> bool:
         """Tell whether one of these hubs is not left alone."""
         resting = self.resting
         return not resting or any(hub not in resting for hub in hubs)
 
-    def deliver(self, rows: Iterable[Row], until: float) -> Outcome:
+    def deliver(self, rows: Iterable[Row], until: float, order: Order | None = None) -> Outcome:
         """Send updates in their order.
 
         :param until: when to begin no more, on the monotonic clock.
+        :param order: what stops some of them from the start.
         """
-        outcome, order = Outcome(), Order()
+        outcome, order = Outcome(), order or Order()
         for row in rows:
             topics = row.update.topics
             if self._stopped or time.monotonic() > until or self.is_resting(row.hub):

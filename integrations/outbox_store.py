@@ -27,7 +27,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     inspect,
     select,
     true,
@@ -37,6 +36,7 @@ from sqlalchemy import (
 from flask_mercure_sse.protocol.errors import ConfigurationError, InvalidUpdate
 from flask_mercure_sse.protocol.update import Update
 
+from .outbox_adding import Adding
 from .outbox_clock import SUPPORTED, Now
 from .outbox_order import Order
 from .outbox_sending import Outcome, Row
@@ -83,9 +83,9 @@ class Store:
         columns = table.c
         self._unfinished: ColumnElement[bool] = columns.failed_at.is_(None)
         self._free: ColumnElement[bool] = self._unfinished & (columns.not_before <= Now())
-        self._add = insert(table).values(
-            not_before=Now() + bindparam("lease"), created_at=Now(), attempts=0, claim=bindparam("token")
-        )
+        self._adding = Adding(table)
+
+        self._delete = delete(table).where(columns.claim == bindparam("token"))
 
     def check(self, bind: Bind) -> None:
         """Find out now whether the database can hold the outbox.
@@ -111,14 +111,13 @@ class Store:
         :param updates: each behind the URL of another hub than the app's.
         :param lease: seconds for which the claim holds, 0 to let anybody publish them.
         """
-        shared = {"token": claim, "lease": lease}
-        connection.execute(self._add, [{**values_of(one, hub), **shared} for hub, one in updates])
+        self._adding.add(connection, [values_of(one, hub) for hub, one in updates], claim, lease)
         if lease == 0:
             self.tell(connection)
 
     def withdraw(self, connection: Connection, claim: str) -> None:
         """Take back what the same transaction has written."""
-        connection.execute(delete(self.table).where(self.table.c.claim == claim))
+        connection.execute(self._delete, {"token": claim})
 
     def tell(self, connection: Connection) -> None:
         """Wake who waits for free rows, once the transaction has committed; only PostgreSQL can."""
@@ -127,30 +126,26 @@ class Store:
 
     # Claiming
 
-    def own(self, bind: Bind, claim: str, count: int) -> tuple[list[int], list[bool]]:
-        """Return the ids of what a transaction wrote, and which of them nothing before stops.
+    def earlier(self, bind: Bind, claim: str) -> Order:
+        """Return the order as those set it who come before what a transaction wrote.
 
-        :param count: how many rows it wrote; there are fewer where others have taken them over.
+        Its own first row is the measure: what has an id between its rows was written at the same time.
         """
         columns = self.table.c
-        last = select(func.max(columns.id)).where(columns.claim == claim).scalar_subquery()
-        looked = (
-            select(columns.id, columns.hub, columns.topics, columns.claim)
-            .where(self._unfinished, columns.id <= last)
-            .order_by(columns.id)
-            .limit(count + _PAGE)
-        )
-        ids: list[int] = []
-        may_go: list[bool] = []
+        first = select(func.min(columns.id)).where(columns.claim == claim).scalar_subquery()
+        looked = select(columns.hub, columns.topics).where(self._unfinished, columns.id < first)
         order = Order()
         with transaction(bind) as connection:
             for row in connection.execute(looked):
-                if row.claim != claim:
-                    order.stop(row.hub, topics_in(row.topics))
-                else:
-                    ids.append(row.id)
-                    may_go.append(order.may_go(row.hub, topics_in(row.topics)))
-        return ids, may_go
+                order.stop(row.hub, topics_in(row.topics))
+        return order
+
+    def ids(self, bind: Bind, claim: str) -> list[int]:
+        """Return the ids of what a transaction wrote, in its order."""
+        columns = self.table.c
+        with transaction(bind) as connection:
+            own = select(columns.id).where(columns.claim == claim).order_by(columns.id)
+            return list(connection.scalars(own))
 
     def claim(
         self, bind: Bind, *, size: int, lease: float, without: Sequence[str | None]
@@ -254,6 +249,14 @@ class Store:
             return connection.scalar(looked)
 
     # Settling
+
+    def forget(self, bind: Bind, claim: str) -> None:
+        """Delete all that is claimed so: it is published."""
+        with transaction(bind) as connection:
+            if connection.dialect.name == "postgresql":
+                # Should the database crash now, they are published again: that need not be waited for.
+                connection.execute(select(func.set_config("synchronous_commit", "off", True)))
+            connection.execute(self._delete, {"token": claim})
 
     def settle(self, bind: Bind, claim: str, outcome: Outcome) -> None:
         """Write down what became of claimed rows."""

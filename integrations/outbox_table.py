@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, MetaData, String, Table, Text, text
 from sqlalchemy.dialects.mysql import LONGTEXT
 
 from flask_mercure_sse.protocol.update import MAX_ID_LENGTH, Update
@@ -38,7 +38,7 @@ def outbox_table(metadata: MetaData, name: str = NAME) -> Table:
         Column("hub", Text, comment="URL of another hub than the app's"),
         Column("claim", String(32), nullable=False, index=True, comment="who publishes it, or did last"),
         Column("not_before", Double, nullable=False, comment="until then it is claimed, or waits"),
-        Column("attempts", Integer, nullable=False, default=0),
+        Column("attempts", Integer, nullable=False, server_default=text("0")),
         Column("error", Text, comment="what the last attempt met"),
         Column("failed_at", Double, comment="when it was given up"),
         Column("created_at", Double, nullable=False, comment="times are seconds since 1970"),
@@ -65,10 +65,10 @@ def values_of(update: Update, hub: str | None) -> dict[str, Any]:
     }
 
 
-def topics_in(text: str) -> tuple[str, ...]:
+def topics_in(written: str) -> tuple[str, ...]:
     """Return the topics of a row, none where somebody has changed them into what is no list."""
     try:
-        topics = json.loads(text)
+        topics = json.loads(written)
     except ValueError:
         return ()
     return tuple(cast("list[str]", topics)) if isinstance(topics, list) else ()

@@ -260,6 +260,31 @@ def test_an_outbox_without_a_table_is_an_error_with_the_fix(tmp_path: Path) -> N
     engine.dispose()
 
 
+def test_a_model_of_a_database_without_an_outbox_is_told_when_models_are_first_used(tmp_path: Path) -> None:
+    app = Flask("binds")
+    app.config.update(
+        SECRET_KEY=SECRET,
+        SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path / 'one.db'}",
+        SQLALCHEMY_BINDS={"archive": f"sqlite:///{tmp_path / 'archive.db'}"},
+        MERCURE_OUTBOX=True,
+    )
+    db = SQLAlchemy(app)
+    mercure = MercureSSE(app)
+    mercure.outbox_table(db.metadata)
+
+    @mercure.model_topic
+    class File(db.Model):  # type: ignore[name-defined,misc]
+        __bind_key__ = "archive"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    with pytest.raises(
+        ConfigurationError, match=r"File is published.*outbox_table\(db\.metadatas\['archive'\]"
+    ):
+        select(File).compile()
+    for binding in mercure.bindings:
+        binding.disconnect()
+
+
 def test_an_engine_that_is_not_known_is_an_error_with_the_fix(tmp_path: Path) -> None:
     app = Flask("no engine")
     app.config.update(SECRET_KEY=SECRET, MERCURE_OUTBOX=True, MERCURE_HUB_URL=nowhere())

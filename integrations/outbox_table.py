@@ -28,20 +28,20 @@ def outbox_table(metadata: MetaData, name: str = NAME) -> Table:
     return Table(
         name,
         metadata,
-        Column("id", _BIG, primary_key=True, comment="the order in which updates are published"),
-        Column("event_id", String(MAX_ID_LENGTH), nullable=False, comment="the update's, the same each time"),
-        Column("topics", _LONG, nullable=False, comment="JSON list, the canonical topic first"),
+        Column("id", _BIG, primary_key=True),  # the order in which updates are published
+        Column("event_id", String(MAX_ID_LENGTH), nullable=False),  # the same each time it is sent
+        Column("topics", _LONG, nullable=False),  # a JSON list
         Column("data", _LONG, nullable=False),
         Column("private", Boolean, nullable=False),
         Column("type", Text),
-        Column("retry", BigInteger, comment="milliseconds"),
-        Column("hub", Text, comment="URL of another hub than the app's"),
-        Column("claim", String(32), nullable=False, index=True, comment="who publishes it, or did last"),
-        Column("not_before", Double, nullable=False, comment="until then it is claimed, or waits"),
+        Column("retry", BigInteger),
+        Column("hub", Text),  # the URL, where it is another than the app's
+        Column("claim", String(32), nullable=False, index=True),  # who publishes it, or did last
+        Column("not_before", Double, nullable=False),  # until then it is claimed, or waits
         Column("attempts", Integer, nullable=False, server_default=text("0")),
-        Column("error", Text, comment="what the last attempt met"),
-        Column("failed_at", Double, comment="when it was given up"),
-        Column("created_at", Double, nullable=False, comment="times are seconds since 1970"),
+        Column("error", Text),  # what the last attempt met
+        Column("failed_at", Double),  # when it was given up
+        Column("created_at", Double, nullable=False),  # all times are seconds since 1970
         # Else SQLite gives the id of a deleted row again.
         sqlite_autoincrement=True,
         mysql_charset="utf8mb4",

@@ -56,12 +56,18 @@ def attach(metadata: Any, bind: Any, name: str) -> OutboxPlace:
     return OutboxPlace(outbox_table(metadata, name), bind)
 
 
-def build_outbox(app: Flask, places: Sequence[OutboxPlace], config: MercureConfig) -> Outbox:
-    """Return the outbox of an app; nothing is opened or started.
+def build_outbox(app: Flask, places: Sequence[OutboxPlace], config: MercureConfig) -> Outbox | None:
+    """Return the outbox of an app, None where it has none; nothing is opened or started.
 
     :param places: its tables; more may come.
-    :raises ConfigurationError: SQLAlchemy is not installed.
+    :raises ConfigurationError: SQLAlchemy is not installed, or there is a relay without an outbox.
     """
+    if not config.outbox:
+        if config.outbox_relay:
+            raise ConfigurationError(
+                "MERCURE_OUTBOX_RELAY: there is nothing to relay; set MERCURE_OUTBOX, too"
+            )
+        return None
     start_tracking()
     from .integrations.outbox import Outbox
     from .integrations.outbox_sending import Hubs

@@ -317,7 +317,7 @@ def build_state(app: Flask, instance: MercureSSE, config: MercureConfig) -> AppS
         timeouts=Timeouts(config.connect_timeout, config.read_timeout),
         app_config=app_config,
         app=weakref.ref(app),
-        outbox=build_outbox(app, instance.outbox_places, config) if config.outbox else None,
+        outbox=build_outbox(app, instance.outbox_places, config),
     )
 
 

@@ -70,15 +70,27 @@ def _relay(once: bool) -> None:
 
     runner = Relay(outbox)
     runner.check()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda _number, _frame: runner.stop())
-    if not once:
-        runner.run()
-        return
-    total = runner.once()
+    with _stopped_by_signals(runner.stop):
+        if not once:
+            runner.run()
+            return
+        total = runner.once()
     click.echo(f"{total.published} published, {total.refused} given up, {total.delayed} put off")
     if total.delayed:
         raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _stopped_by_signals(stop: Callable[[], None]) -> Generator[None, None, None]:
+    before = {
+        number: signal.signal(number, lambda _number, _frame: stop())
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @click.group("outbox", cls=AppGroup, invoke_without_command=True)

@@ -46,6 +46,7 @@ class Relay:
         self._outbox = outbox
         self._poll = poll
         self._waker = Waker()
+        self._ears: dict[Engine, Ear] = {}
         self._stopped = False
         self._failures = 0
 
@@ -59,16 +60,12 @@ class Relay:
 
     def run(self) -> None:
         """Publish until :meth:`stop`; a database that is down is asked again later."""
-        ears: dict[Engine, Ear] = {}
         try:
             while not self._stopped:
                 if not self._turn():
-                    for store in self._outbox.stores:
-                        engine = store.find_engine()
-                        ears.setdefault(engine, Ear(engine))
-                    self._waker.wait(self._pause(), list(ears.values()))
+                    self._waker.wait(self._pause(), list(self._ears.values()))
         finally:
-            for ear in ears.values():
+            for ear in self._ears.values():
                 ear.close()
             self._waker.close()
 
@@ -111,7 +108,9 @@ class Relay:
         busy = False
         try:
             for store in self._outbox.stores:
-                outcome = self._outbox.round(store, store.find_engine())
+                engine = store.find_engine()
+                self._ears.setdefault(engine, Ear(engine))
+                outcome = self._outbox.round(store, engine)
                 busy |= bool(outcome.published or outcome.refused)
             self._failures = 0
         except Exception as error:

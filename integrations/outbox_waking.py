@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import select
+import selectors
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -44,7 +45,7 @@ class Waker:
         if self._woken or len(listening) > len(known):
             seconds = 0  # what was told before it listened is there to be seen
         inner = self._sockets[0]
-        heard, _, _ = select.select([inner, *listening], [], [], seconds)
+        heard = _readable([inner, *listening], seconds)
         self._woken = False
         with suppress(BlockingIOError):
             while inner.recv(4096):
@@ -57,6 +58,15 @@ class Waker:
         """Give the sockets back."""
         for one in self._sockets or ():
             one.close()
+
+
+def _readable(things: Iterable[socket.socket | Ear], seconds: float) -> list[object]:
+    """Return which of some things can be read, once there are any or the time is over."""
+    # Not select(): a process with many streams has larger descriptors than it takes.
+    with selectors.DefaultSelector() as selector:
+        for one in things:
+            selector.register(one, selectors.EVENT_READ)
+        return [key.fileobj for key, _events in selector.select(seconds)]
 
 
 class Ear:

@@ -294,6 +294,12 @@ def test_an_engine_that_is_not_known_is_an_error_with_the_fix(tmp_path: Path) ->
     assert "the engine of mercure_outbox is not known; give it with" in result.output
 
 
+def test_a_relay_without_an_outbox_is_an_error_with_the_fix(app: Flask) -> None:
+    app.config["MERCURE_OUTBOX_RELAY"] = True
+    with pytest.raises(ConfigurationError, match="MERCURE_OUTBOX_RELAY: .* set MERCURE_OUTBOX, too"):
+        MercureSSE(app)
+
+
 def test_what_is_no_metadata_is_an_error(mercure: MercureSSE) -> None:
     with pytest.raises(ConfigurationError, match=r"metadata: .* give db\.metadata"):
         mercure.outbox_table(Base)

@@ -64,9 +64,7 @@ def build_outbox(app: Flask, places: Sequence[OutboxPlace], config: MercureConfi
     """
     if not config.outbox:
         if config.outbox_relay:
-            raise ConfigurationError(
-                "MERCURE_OUTBOX_RELAY: there is nothing to relay; set MERCURE_OUTBOX, too"
-            )
+            raise ConfigurationError("MERCURE_OUTBOX_RELAY: there is no outbox; set MERCURE_OUTBOX, too")
         return None
     start_tracking()
     from .integrations.outbox import Outbox

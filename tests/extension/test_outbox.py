@@ -296,7 +296,7 @@ def test_an_engine_that_is_not_known_is_an_error_with_the_fix(tmp_path: Path) ->
 
 def test_a_relay_without_an_outbox_is_an_error_with_the_fix(app: Flask) -> None:
     app.config["MERCURE_OUTBOX_RELAY"] = True
-    with pytest.raises(ConfigurationError, match="MERCURE_OUTBOX_RELAY: .* set MERCURE_OUTBOX, too"):
+    with pytest.raises(ConfigurationError, match=r"MERCURE_OUTBOX_RELAY: .* set MERCURE_OUTBOX, too"):
         MercureSSE(app)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -170,6 +172,23 @@ def test_postgresql_is_only_asked_to_wake_for_what_others_are_to_publish(postgre
         assert len(told) == 1
     finally:
         site.store.table.drop(postgresql)
+
+
+def test_it_waits_in_a_process_with_many_open_files(tmp_path: Path) -> None:
+    # select() takes no descriptor above 1023, and an embedded hub has one for each stream.
+    code = """
+import os, resource, threading
+_soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+from flask_mercure_sse.integrations.outbox_waking import Waker
+waker = Waker()
+threading.Timer(0.05, waker.wake).start()
+waker.wait(30, [])
+print("woken")
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.stdout == "woken\n", run.stderr
 
 
 # Once

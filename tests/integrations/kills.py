@@ -56,6 +56,9 @@ class Note(Base):
     kept: Mapped[bool]
 
 
+outbox = outbox_table(Base.metadata)
+
+
 def make_engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return create_engine(url)
@@ -99,7 +102,7 @@ def commit(url: str, port: int, commits: int) -> None:
     while True:
         try:
             with Session(engine) as session:
-                counter = session.get_one(Counter, 1, with_for_update=True)
+                counter = session.scalars(select(Counter).with_for_update()).one()
                 if counter.value >= commits:
                     return
                 kept = random.random() < 0.8
@@ -190,7 +193,6 @@ def main(url: str, folder: Path, commits: int, seed: int) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     engine = make_engine(url)
-    outbox = outbox_table(Base.metadata)
     Base.metadata.create_all(engine)
     with Session(engine) as session:
         session.add(Counter(id=1, value=0))

@@ -29,6 +29,12 @@ logger: logging.Logger = logging.getLogger(__name__)
 START_WITHIN = 5.0
 """Seconds after a claim in which updates may begin to be sent, where nothing else is said."""
 
+PUBLISH_WITHIN = 1.0
+"""Seconds after its commit in which an app begins to send updates, before it leaves the rest to a relay."""
+
+SLOW_FOR = 10.0
+"""Seconds for which an app leaves all to a relay that could not send its updates in that time."""
+
 BATCH = 100
 """Updates that are claimed at once."""
 
@@ -89,6 +95,7 @@ class Outbox:
         self._close = close
         self._hand_over = hand_over
         self._checked: set[int] = set()
+        self._slow_until = 0.0
 
     @property
     def lease(self) -> float:
@@ -157,8 +164,11 @@ class Outbox:
             store.check(connection)
             self._checked.add(id(store))
         addresses: dict[int, str | None] = {id(one[2]): one[2].address for one in held}
-        claimed = self._hand_over is None and self.hubs.may_take(addresses.values())
-        until = time.monotonic() + self.start_within if claimed else None
+        now = time.monotonic()
+        claimed = (
+            self._hand_over is None and now >= self._slow_until and self.hubs.may_take(addresses.values())
+        )
+        until = now + self.start_within if claimed else None
         batch = Batch(self, store, bind, new_claim(), held, addresses, until)
         updates = [(addresses[id(outlet)], update) for _key, _binding, outlet, update in held]
         store.add(connection, batch.claim, updates, self.lease if claimed else 0.0)
@@ -173,7 +183,14 @@ class Outbox:
                 self._hand_over()
             return
         store, bind, rows = batch.store, batch.bind, batch.rows()
-        outcome = self.hubs.deliver(rows, batch.until, store.earlier(bind, batch.claim))
+        soon = time.monotonic() + PUBLISH_WITHIN
+        order = store.earlier(bind, batch.claim)
+        if order is None:
+            outcome = Outcome(left=rows)
+        else:
+            outcome = self.hubs.deliver(rows, min(soon, batch.until), order)
+        if time.monotonic() > soon:
+            self._slow_until = time.monotonic() + SLOW_FOR
         if len(outcome.published) == len(rows):
             store.forget(bind, batch.claim)
         else:
@@ -183,17 +200,23 @@ class Outbox:
             for row, number in zip(rows, ids, strict=True):
                 row.id = number
             store.settle(bind, batch.claim, outcome)
-        self._help(store, bind)
+        if order is not None:
+            self._help(store, bind, soon)
 
-    def _help(self, store: Store, bind: Bind) -> None:
+    def _help(self, store: Store, bind: Bind, until: float) -> None:
         """Publish what others have left because it was behind what this process published."""
         for _ in range(_ROUNDS):
-            if not store.has_free(bind, self.hubs.resting) or not self.round(store, bind).published:
+            if time.monotonic() > until or not store.has_free(bind, self.hubs.resting):
+                return
+            if not self.round(store, bind, until).published:
                 return
 
-    def round(self, store: Store, bind: Bind) -> Outcome:
-        """Claim, send and settle one batch of what anybody may publish."""
-        until = time.monotonic() + self.start_within
+    def round(self, store: Store, bind: Bind, until: float = float("inf")) -> Outcome:
+        """Claim, send and settle one batch of what anybody may publish.
+
+        :param until: when to begin to send no more, on the monotonic clock, should that be soon.
+        """
+        until = min(until, time.monotonic() + self.start_within)
         claim, rows = store.claim(bind, size=BATCH, lease=self.lease, without=self.hubs.resting)
         outcome = self.hubs.deliver(rows, until)
         if rows:

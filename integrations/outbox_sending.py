@@ -135,44 +135,56 @@ class Hubs:
 
     def _try(self, row: Row, outcome: Outcome) -> bool:
         """Send one update; return whether those behind it need not wait for it."""
+        failures = self._failures.get(row.hub, 0)
+        if failures:
+            # Its rest is over. Others wait for what comes of this one.
+            self._rests_until[row.hub] = time.monotonic() + MAX_REST
         try:
             self._send(row.hub, row.update)
         except Exception as error:
-            return self._failed(row, error, outcome)
-        self._failures.pop(row.hub, None)
-        self._stumbles.pop(row.hub, None)
-        self._rests_until.pop(row.hub, None)
+            return self._failed(row, error, failures, outcome)
+        self._is_up(row.hub)
         outcome.published.append(row)
         return True
 
-    def _failed(self, row: Row, error: Exception, outcome: Outcome) -> bool:
-        fault, attempts = _fault(error), row.attempts
+    def _failed(self, row: Row, error: Exception, failures: int, outcome: Outcome) -> bool:
+        fault, attempts, told = _fault(error), row.attempts, describe(error)
         if fault == "unknown":
             attempts += 1
             fault = "update" if attempts >= MAX_ATTEMPTS else self._stumbled(row.hub)
-        if fault == "update":
-            logger.error("An update in the outbox is given up: %s", describe(error))
-            tell_failed(logger, error, sender=row.binding, update=row.update)
-            outcome.refused.append((row, describe(error)))
-            return True
-        seconds = delay(attempts)
         if fault == "hub":
-            rest = self._rest(row.hub)
-            logger.warning("Updates wait in the outbox for %.1f seconds: %s", rest, describe(error))
+            rest = self._rest(row.hub, failures)
+            logger.warning("Updates wait in the outbox for %.1f seconds: %s", rest, told)
             # The next to be sent then is another row, should this one be what the hub stumbles on.
-            seconds = 2 * rest
-        outcome.delayed.append(Delay(row, seconds, attempts, describe(error)))
-        return False
+            outcome.delayed.append(Delay(row, 2 * rest, attempts, told))
+            return False
+        self._rests_until.pop(row.hub, None)
+        if fault == "unknown":
+            outcome.delayed.append(Delay(row, delay(attempts), attempts, told))
+            return False
+        logger.error("An update in the outbox is given up: %s", told)
+        tell_failed(logger, error, sender=row.binding, update=row.update)
+        outcome.refused.append((row, told))
+        return True
+
+    def _is_up(self, hub: str | None) -> None:
+        for known in (self._failures, self._stumbles, self._rests_until):
+            known.pop(hub, None)
 
     def _stumbled(self, hub: str | None) -> str:
         stumbles = self._stumbles[hub] = self._stumbles.get(hub, 0) + 1
         return "hub" if stumbles >= MAX_STUMBLES else "unknown"
 
-    def _rest(self, hub: str | None) -> float:
-        failures = self._failures[hub] = self._failures.get(hub, 0) + 1
-        seconds = delay(failures - 1)
-        self._rests_until[hub] = time.monotonic() + seconds
-        return seconds
+    def _rest(self, hub: str | None, failures: int) -> float:
+        """Leave a hub alone, longer with each failure; return for how many seconds.
+
+        :param failures: how many there were when sending began; threads that fail together are one.
+        """
+        now = time.monotonic()
+        if self._failures.get(hub, 0) == failures:
+            self._failures[hub] = failures + 1
+            self._rests_until[hub] = now + delay(failures)
+        return max(0.0, self._rests_until.get(hub, now) - now)
 
 
 def _fault(error: Exception) -> str:

@@ -71,6 +71,13 @@ def transaction(bind: Bind) -> Generator[Connection, None, None]:
             yield bind
 
 
+def _reading_committed(bind: Bind) -> Bind:
+    """Return what begins transactions that lock the rows that they take, and neither gaps nor snapshots."""
+    if isinstance(bind, Engine) and bind.dialect.name != "sqlite":
+        return bind.execution_options(isolation_level="READ COMMITTED")
+    return bind
+
+
 class Store:
     """An outbox's table and the database that it is in.
 
@@ -84,7 +91,6 @@ class Store:
         self._unfinished: ColumnElement[bool] = columns.failed_at.is_(None)
         self._free: ColumnElement[bool] = self._unfinished & (columns.not_before <= Now())
         self._adding = Adding(table)
-
         self._delete = delete(table).where(columns.claim == bindparam("token"))
 
     def check(self, bind: Bind) -> None:
@@ -126,18 +132,21 @@ class Store:
 
     # Claiming
 
-    def earlier(self, bind: Bind, claim: str) -> Order:
-        """Return the order as those set it who come before what a transaction wrote.
+    def earlier(self, bind: Bind, claim: str) -> Order | None:
+        """Return the order as those set it who come before what a transaction wrote, None for too many.
 
         Its own first row is the measure: what has an id between its rows was written at the same time.
         """
         columns = self.table.c
         first = select(func.min(columns.id)).where(columns.claim == claim).scalar_subquery()
         looked = select(columns.hub, columns.topics).where(self._unfinished, columns.id < first)
-        order = Order()
         with transaction(bind) as connection:
-            for row in connection.execute(looked):
-                order.stop(row.hub, topics_in(row.topics))
+            rows = connection.execute(looked.limit(_PAGE)).all()
+        if len(rows) == _PAGE:
+            return None
+        order = Order()
+        for row in rows:
+            order.stop(row.hub, topics_in(row.topics))
         return order
 
     def ids(self, bind: Bind, claim: str) -> list[int]:
@@ -160,7 +169,7 @@ class Store:
         wanted = self._look(bind, size, without)
         if not wanted:
             return claim, []
-        with transaction(bind) as connection:
+        with transaction(_reading_committed(bind)) as connection:
             taken = self._take(connection, claim, lease, list(wanted))
             # What another has taken meanwhile stops those behind it.
             order, kept, given_back = Order(), list[Row](), list[int]()

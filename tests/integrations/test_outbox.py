@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import Engine, MetaData, create_engine, event, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from flask_mercure_sse.integrations import outbox
 from flask_mercure_sse.integrations.outbox import Outbox
 from flask_mercure_sse.integrations.outbox_sending import Hubs
 from flask_mercure_sse.integrations.outbox_store import Store
@@ -151,6 +153,20 @@ def test_a_hub_that_is_down_is_not_waited_for_with_each_commit(site: Site) -> No
     assert len(site.left()) == 3
 
 
+def test_a_hub_that_is_slow_holds_no_commit_up_for_long(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(_update: Update) -> int:
+        time.sleep(0.2)
+        return 200
+
+    monkeypatch.setattr(outbox, "PUBLISH_WITHIN", 0.1)
+    site.hub.answer = answer
+    commit(site.engine, "a", "b", "c")
+    commit(site.engine, "d")
+    assert names(site.hub.updates) == ["a"]
+    site.round()
+    assert names(site.hub.updates) == ["a", "b", "c", "d"]
+
+
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_no_connection_is_held_while_a_hub_is_waited_for(site: Site) -> None:
     pool: Any = site.engine.pool
@@ -178,6 +194,14 @@ def test_an_update_is_left_to_others_while_an_earlier_one_of_its_topic_is_theirs
     commit(site.engine, "a")
     assert site.hub.updates == []
     assert len(site.left()) == 2
+
+
+def test_a_commit_behind_a_long_queue_leaves_its_updates_to_a_relay(site: Site) -> None:
+    with site.engine.begin() as connection:
+        site.store.add(connection, "me", [(None, Update((f"/{n}",))) for n in range(600)], 60)
+    commit(site.engine, "a")
+    assert site.hub.updates == []
+    assert site.round() == ["/projects"]
 
 
 def test_who_was_waited_for_publishes_what_was_left_because_of_it(engine: Engine, site: Site) -> None:

@@ -143,6 +143,43 @@ def test_a_hub_that_fails_on_everything_is_left_alone(hub: Hub, hubs: Hubs) -> N
     assert hubs.resting == [None]
 
 
+def test_a_hub_whose_rest_is_over_is_asked_by_one_alone(hub: Hub, hubs: Hubs) -> None:
+    hub.is_down()
+    hubs.deliver(rows("/a"), NEVER)
+    hubs._rests_until[None] = 0.0
+    asked_too: list[list[str]] = []
+
+    def answer(_update: Update) -> int:
+        asked_too.append(topics(hubs.deliver(rows("/b"), NEVER).left))
+        return 200
+
+    hub.answer = answer
+    hubs.deliver(rows("/a"), NEVER)
+    assert asked_too == [["/b"]]
+    assert hubs.resting == []
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_a_hub_that_answers_again_rests_no_more(status: int, hub: Hub, hubs: Hubs) -> None:
+    hub.is_down()
+    hubs.deliver(rows("/a"), NEVER)
+    hubs._rests_until[None] = 0.0
+    hub.answer = lambda _update: status
+    hubs.deliver(rows("/a"), NEVER)
+    assert hubs.resting == []
+
+
+def test_those_who_fail_together_count_once(hub: Hub, hubs: Hubs) -> None:
+    def answer(update: Update) -> None:
+        if update.topic == "/a":
+            hubs.deliver(rows("/b"), NEVER)  # as another thread does just now
+
+    hub.answer = answer
+    hubs.deliver(rows("/a"), NEVER)
+    assert len(hub.tried) == 2
+    assert hubs._failures[None] == 1
+
+
 def test_no_update_is_begun_after_the_claim_is_nearly_over(hub: Hub, hubs: Hubs) -> None:
     outcome = hubs.deliver(rows("/a"), time.monotonic() - 1)
     assert topics(outcome.left) == ["/a"]

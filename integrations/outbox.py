@@ -182,26 +182,16 @@ class Outbox:
             if self._hand_over is not None:
                 self._hand_over()
             return
-        store, bind, rows = batch.store, batch.bind, batch.rows()
-        soon = time.monotonic() + PUBLISH_WITHIN
-        order = store.earlier(bind, batch.claim)
+        rows, soon = batch.rows(), time.monotonic() + PUBLISH_WITHIN
+        order = batch.store.earlier(batch.bind, batch.claim)
         if order is None:
-            outcome = Outcome(left=rows)
-        else:
-            outcome = self.hubs.deliver(rows, min(soon, batch.until), order)
+            _settle(batch, rows, Outcome(left=rows))
+            return
+        outcome = self.hubs.deliver(rows, min(soon, batch.until), order)
         if time.monotonic() > soon:
             self._slow_until = time.monotonic() + SLOW_FOR
-        if len(outcome.published) == len(rows):
-            store.forget(bind, batch.claim)
-        else:
-            ids = store.ids(bind, batch.claim)
-            if len(ids) != len(rows):
-                return  # it took so long that others have taken over
-            for row, number in zip(rows, ids, strict=True):
-                row.id = number
-            store.settle(bind, batch.claim, outcome)
-        if order is not None:
-            self._help(store, bind, soon)
+        _settle(batch, rows, outcome)
+        self._help(batch.store, batch.bind, soon)
 
     def _help(self, store: Store, bind: Bind, until: float) -> None:
         """Publish what others have left because it was behind what this process published."""
@@ -222,6 +212,19 @@ class Outbox:
         if rows:
             store.settle(bind, claim, outcome)
         return outcome
+
+
+def _settle(batch: Batch, rows: list[Row], outcome: Outcome) -> None:
+    """Write down what became of what a transaction wrote, whose ids matter only where some is left."""
+    store, bind = batch.store, batch.bind
+    if len(outcome.published) == len(rows):
+        store.forget(bind, batch.claim)
+        return
+    ids = store.ids(bind, batch.claim)
+    if len(ids) == len(rows):  # else it took so long that others have taken over
+        for row, number in zip(rows, ids, strict=True):
+            row.id = number
+        store.settle(bind, batch.claim, outcome)
 
 
 # What sessions call

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +27,7 @@ from tests.server.processes import free_port
 from tests.subscriber import Subscriber
 
 PATIENCE = 20.0
+ROOT = Path(__file__).parents[2]
 
 
 def wait_until(condition: Callable[[], object]) -> None:
@@ -351,6 +356,37 @@ def test_the_relay_publishes_what_is_left(make_site: MakeSite, hub: FakeHub) -> 
     result = site.run("relay", "--once")
     assert (result.exit_code, result.output) == (0, "2 published, 0 given up, 0 put off\n")
     assert texts(hub)[-2:] == ["a", "b"]
+
+
+def test_the_relay_runs_until_it_is_stopped(make_site: MakeSite, hub: FakeHub, tmp_path: Path) -> None:
+    site = make_site(hub.url)
+    hub.status = 503
+    site.add("a")
+    hub.status = 200
+    (tmp_path / "relaying.py").write_text(
+        f"""
+from flask import Flask
+from flask_mercure_sse import MercureSSE
+from flask_sqlalchemy import SQLAlchemy
+
+app = Flask("relaying")
+app.config.update(SECRET_KEY={SECRET!r}, SQLALCHEMY_DATABASE_URI="sqlite:///{tmp_path / "site.db"}")
+app.config.update(MERCURE_HUB_URL={hub.url!r}, MERCURE_OUTBOX=True)
+db = SQLAlchemy(app)
+MercureSSE(app).outbox_table(db.metadata)
+"""
+    )
+    command = [sys.executable, "-m", "flask", "--app", str(tmp_path / "relaying.py"), "mercure", "relay"]
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    relay = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE)
+    try:
+        wait_until(lambda: site.count() == 0 or relay.poll() is not None)
+        relay.send_signal(signal.SIGTERM)
+        _, errors = relay.communicate(timeout=PATIENCE)
+    finally:
+        relay.kill()
+    assert (relay.returncode, errors) == (0, b"")
+    assert texts(hub) == ["a", "a"]
 
 
 def test_the_relay_tells_that_a_hub_is_down(make_site: MakeSite) -> None:

@@ -21,7 +21,7 @@ from flask_mercure_sse.protocol.errors import ConfigurationError
 
 from .failures import describe
 from .outbox_sending import Hubs, Outcome, Row
-from .outbox_store import Bind, Store, new_claim
+from .outbox_store import Store, new_claim
 from .outlets import Held
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Batch:
 
     outbox: Outbox
     store: Store
-    bind: Bind
+    bind: Engine | Connection
     claim: str
     held: list[Held]
     addresses: dict[int, str | None]
@@ -122,7 +122,7 @@ class Outbox:
         by_mapper: dict[Any, list[Held]] = {}
         for one in held:
             by_mapper.setdefault(one[0][0] if one[0] else None, []).append(one)
-        by_connection: dict[Connection, tuple[Store, Bind, list[Held]]] = {}
+        by_connection: dict[Connection, tuple[Store, Engine | Connection, list[Held]]] = {}
         of_no_row = by_mapper.pop(None, [])
         for mapper, some in by_mapper.items():
             asked = {"mapper": mapper}
@@ -146,7 +146,7 @@ class Outbox:
             "are published; call mercure.outbox_table(metadata) with its tables' metadata"
         )
 
-    def _any(self, session: Session) -> tuple[Connection, tuple[Store, Bind, list[Held]]]:
+    def _any(self, session: Session) -> tuple[Connection, tuple[Store, Engine | Connection, list[Held]]]:
         """Return where an update goes that belongs to no row."""
         for store in self.stores:
             asked: dict[str, Any] = {"clause": store.table}
@@ -159,7 +159,9 @@ class Outbox:
             "MERCURE_OUTBOX: the session reaches no outbox; call mercure.outbox_table(metadata)"
         )
 
-    def _add(self, connection: Connection, store: Store, bind: Bind, held: list[Held]) -> Batch:
+    def _add(
+        self, connection: Connection, store: Store, bind: Engine | Connection, held: list[Held]
+    ) -> Batch:
         if id(store) not in self._checked:
             store.check(connection)
             self._checked.add(id(store))
@@ -193,7 +195,7 @@ class Outbox:
         _settle(batch, rows, outcome)
         self._help(batch.store, batch.bind, soon)
 
-    def _help(self, store: Store, bind: Bind, until: float) -> None:
+    def _help(self, store: Store, bind: Engine | Connection, until: float) -> None:
         """Publish what others have left because it was behind what this process published."""
         for _ in range(_ROUNDS):
             if time.monotonic() > until or not store.has_free(bind, self.hubs.resting):
@@ -201,7 +203,7 @@ class Outbox:
             if not self.round(store, bind, until).published:
                 return
 
-    def round(self, store: Store, bind: Bind, until: float = float("inf")) -> Outcome:
+    def round(self, store: Store, bind: Engine | Connection, until: float = float("inf")) -> Outcome:
         """Claim, send and settle one batch of what anybody may publish.
 
         :param until: when to begin to send no more, on the monotonic clock, should that be soon.

@@ -43,8 +43,6 @@ from .outbox_sending import Outcome, Row
 from .outbox_table import topics_in, update_in, values_of
 from .rows import in_batches
 
-Bind = Engine | Connection
-
 _PAGE = 500
 """Rows that are looked at in one go."""
 
@@ -58,7 +56,7 @@ def new_claim() -> str:
 
 
 @contextmanager
-def transaction(bind: Bind) -> Generator[Connection, None, None]:
+def transaction(bind: Engine | Connection) -> Generator[Connection, None, None]:
     """Give a connection in a transaction of its own.
 
     On a connection that is in one already, as in test suites that roll everything back, a savepoint.
@@ -71,7 +69,7 @@ def transaction(bind: Bind) -> Generator[Connection, None, None]:
             yield bind
 
 
-def _reading_committed(bind: Bind) -> Bind:
+def _reading_committed(bind: Engine | Connection) -> Engine | Connection:
     """Return what begins transactions that lock the rows that they take, and neither gaps nor snapshots."""
     if isinstance(bind, Engine) and bind.dialect.name != "sqlite":
         return bind.execution_options(isolation_level="READ COMMITTED")
@@ -93,7 +91,7 @@ class Store:
         self._adding = Adding(table)
         self._delete = delete(table).where(columns.claim == bindparam("token"))
 
-    def check(self, bind: Bind) -> None:
+    def check(self, bind: Engine | Connection) -> None:
         """Find out now whether the database can hold the outbox.
 
         :raises ConfigurationError: it cannot; the text has the fix.
@@ -132,7 +130,7 @@ class Store:
 
     # Claiming
 
-    def earlier(self, bind: Bind, claim: str) -> Order | None:
+    def earlier(self, bind: Engine | Connection, claim: str) -> Order | None:
         """Return the order as those set it who come before what a transaction wrote, None for too many.
 
         Its own first row is the measure: what has an id between its rows was written at the same time.
@@ -149,7 +147,7 @@ class Store:
             order.stop(row.hub, topics_in(row.topics))
         return order
 
-    def ids(self, bind: Bind, claim: str) -> list[int]:
+    def ids(self, bind: Engine | Connection, claim: str) -> list[int]:
         """Return the ids of what a transaction wrote, in its order."""
         columns = self.table.c
         with transaction(bind) as connection:
@@ -157,7 +155,7 @@ class Store:
             return list(connection.scalars(own))
 
     def claim(
-        self, bind: Bind, *, size: int, lease: float, without: Sequence[str | None]
+        self, bind: Engine | Connection, *, size: int, lease: float, without: Sequence[str | None]
     ) -> tuple[str, list[Row]]:
         """Claim the next free updates that nothing before them stops; return the claim and them.
 
@@ -184,7 +182,7 @@ class Store:
         return claim, kept
 
     def _look(
-        self, bind: Bind, size: int, without: Sequence[str | None]
+        self, bind: Engine | Connection, size: int, without: Sequence[str | None]
     ) -> dict[int, tuple[str | None, tuple[str, ...]]]:
         columns = self.table.c
         order = Order()
@@ -234,18 +232,18 @@ class Store:
             self._change(connection, claim, [row["id"]], failed_at=Now(), error=str(error))
             return None
 
-    def has_free(self, bind: Bind, without: Sequence[str | None]) -> bool:
+    def has_free(self, bind: Engine | Connection, without: Sequence[str | None]) -> bool:
         """Tell whether there are updates that anybody may publish."""
         looked = select(true()).where(self._free, *map(self._elsewhere, without)).limit(1)
         with transaction(bind) as connection:
             return connection.scalar(looked) is not None
 
-    def last(self, bind: Bind) -> int:
+    def last(self, bind: Engine | Connection) -> int:
         """Return the highest id of the updates that are to be published, 0 where there are none."""
         with transaction(bind) as connection:
             return connection.scalar(select(func.max(self.table.c.id)).where(self._unfinished)) or 0
 
-    def until_free(self, bind: Bind, last: int, without: Sequence[str | None]) -> float | None:
+    def until_free(self, bind: Engine | Connection, last: int, without: Sequence[str | None]) -> float | None:
         """Return for how many seconds updates are claimed that were never sent in vain, None where none are.
 
         :param last: the highest id that counts.
@@ -259,7 +257,7 @@ class Store:
 
     # Settling
 
-    def forget(self, bind: Bind, claim: str) -> None:
+    def forget(self, bind: Engine | Connection, claim: str) -> None:
         """Delete all that is claimed so: it is published."""
         with transaction(bind) as connection:
             if connection.dialect.name == "postgresql":
@@ -267,7 +265,7 @@ class Store:
                 connection.execute(select(func.set_config("synchronous_commit", "off", True)))
             connection.execute(self._delete, {"token": claim})
 
-    def settle(self, bind: Bind, claim: str, outcome: Outcome) -> None:
+    def settle(self, bind: Engine | Connection, claim: str, outcome: Outcome) -> None:
         """Write down what became of claimed rows."""
         columns = self.table.c
         with transaction(bind) as connection:

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _SPECIAL_SCHEMES = {"http", "https", "ws", "wss", "ftp", "file"}
 _KEPT = string.punctuation
+_ABSOLUTE = ("/", "http://", "https://")
 _AS_BASE = ("", " ", "?", "#")
 """How a reference begins that may lead to where the hub itself is."""
 
@@ -25,12 +26,17 @@ _ENCODED = re.compile("%[0-9A-Fa-f]{2}")
 def is_reserved(topic: str, hub_path: str) -> bool:
     """Tell whether `topic` lies at or below `hub_path`, on any scheme and any host."""
     hub_path, last_part = _canonical(hub_path)
-    if last_part not in topic and topic[:1] not in _AS_BASE and topic.isascii() and "%" not in topic:
+    if last_part not in topic and topic.isascii() and "%" not in topic and _has_own_path(topic):
         return False  # as nearly all are: without its last part no path leads to the hub
     return any(
         path == hub_path or path.startswith(f"{hub_path}/")
         for path in _resolved_paths(topic.strip(" "), hub_path)
     )
+
+
+def _has_own_path(topic: str) -> bool:
+    """Tell whether a path is surely in a topic: a reference without one leads to the hub's own."""
+    return topic.startswith(_ABSOLUTE) or (topic[:1] not in _AS_BASE and ":" not in topic)
 
 
 @lru_cache(maxsize=64)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from flask_mercure_sse.protocol import reserved
 from flask_mercure_sse.protocol.reserved import is_reserved
 
 HUB = "/.well-known/mercure"
@@ -21,6 +24,9 @@ HUB = "/.well-known/mercure"
         "",
         "?x",
         "#x",
+        "https:",
+        "http:?x",
+        "HTTPS:#x",
         "mercure",
         "mercure/x",
         "./mercure/x",
@@ -134,3 +140,32 @@ def test_reserved_namespace_follows_the_path_of_the_hub() -> None:
     """Mercure 1.0, Hub Discovery."""
     assert is_reserved("/push/subscriptions", "/push")
     assert not is_reserved("/.well-known/mercure", "/push")
+
+
+PIECES = [
+    "http:",
+    "https:",
+    "HTTP:",
+    "file:",
+    "x:",
+    "/",
+    "\\",
+    "..",
+    ".",
+    "?",
+    "#",
+    " ",
+    "a",
+    "mercure",
+    ".well-known",
+]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join))
+def test_short_way_for_most_topics_never_says_otherwise(topic: str) -> None:
+    """Mercure 1.0, Reserved Hub Namespace."""
+    short = is_reserved(topic, HUB)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reserved, "_has_own_path", lambda _topic: False)
+        assert is_reserved(topic, HUB) == short

@@ -6,6 +6,11 @@ from gevent import monkey
 
 monkey.patch_all(ssl=False)  # before anything makes a lock or a socket; TLS is a proxy's job
 
+import logging  # noqa: E402
+import os  # noqa: E402
+import sys  # noqa: E402
+from contextlib import suppress  # noqa: E402
+
 from .command import main  # noqa: E402
 
 
@@ -18,6 +23,20 @@ def _read_env_file() -> None:
     load_dotenv(find_dotenv(usecwd=True))
 
 
+def _status_of_main() -> int:
+    try:
+        main(prog_name="python -m flask_mercure_sse.server")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
 if __name__ == "__main__":
     _read_env_file()
-    main(prog_name="python -m flask_mercure_sse.server")
+    status = _status_of_main()
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # who read it may be gone
+            stream.flush()
+    # Without what Python does at its end: locks are used there, of which older gevents complain by then.
+    os._exit(status)

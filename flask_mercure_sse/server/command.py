@@ -87,4 +87,3 @@ def run(told: Told) -> None:
     logger.info("Serving %s", settings.identity.url)
     click.echo("\n".join(lines))
     stopping.wait_and_stop(server, options.drain_time)
-    gc.unfreeze()

@@ -8,7 +8,7 @@ exception's own text, which belongs in the log.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 
 class MercureError(Exception):
@@ -39,6 +39,9 @@ class InvalidUpdate(MercureError, ValueError):
         self.field = field
         self.problem = problem
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.field, self.problem)  # it crosses the pipes of process pools
+
 
 _OF_THE_HUB = frozenset({401, 404, 405, 407, 408, 425, 429, 502, 503, 504})
 
@@ -49,14 +52,25 @@ class PublishError(MercureError):
     :param hub: the hub's URL.
     :param status: the HTTP status it answered, None when it gave no answer.
     :param answer: what it said, or why no answer came.
+    :param retry_after: seconds for which it asked to be left alone, None where it did not ask.
     """
 
-    def __init__(self, hub: str, status: int | None, answer: str) -> None:
-        said = f"answered {status}" if status is not None else "could not be reached"
-        super().__init__(f"the hub {hub} {said}: {answer}")
+    def __init__(self, hub: str, status: int | None, answer: str, retry_after: float | None = None) -> None:
+        super().__init__(f"the hub {hub} {self._said(status)}: {answer}")
         self.hub = hub
         self.status = status
         self.answer = answer
+        self.retry_after = retry_after
+        self.is_told: bool = False
+        """Whether the signal ``publish_failed`` has told it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.hub, self.status, self.answer, self.retry_after)
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the hub may take the same update later: it gave no answer, is busy, or is at fault."""
+        return self.status is None or self.status in _LATER or 500 <= self.status != _NOT_IMPLEMENTED
 
     @property
     def fault(self) -> Literal["update", "hub", "unknown"]:
@@ -68,6 +82,20 @@ class PublishError(MercureError):
         if self.status is None or self.status in _OF_THE_HUB or 300 <= self.status < 400:
             return "hub"
         return "update" if 400 <= self.status < 500 else "unknown"
+
+    def _said(self, status: int | None) -> str:
+        return f"answered {status}" if status is not None else "could not be reached"
+
+
+_LATER = {408, 425, 429}
+_NOT_IMPLEMENTED = 501
+
+
+class QueueFull(PublishError):
+    """More updates wait for an external hub than may, so this one was not accepted."""
+
+    def _said(self, status: int | None) -> str:
+        return "has more updates waiting for it than may"
 
 
 class SubscriptionsError(PublishError):

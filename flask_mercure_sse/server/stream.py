@@ -44,6 +44,7 @@ class Stream:
         self._backlog_size = 0
         self._ended = False
         self._closed = False
+        self._unwanted = False
         self._changed = threading.Condition()
         self._on_close: Callable[[], None] | None = None
 
@@ -73,7 +74,7 @@ class Stream:
         return self
 
     def __next__(self) -> bytes:
-        if self._closed or self._expired():
+        if self._closed or self._unwanted or self._expired():
             raise StopIteration
         if not self._opened:
             self._opened = True
@@ -87,6 +88,12 @@ class Stream:
             if self._ended:
                 raise StopIteration
             return self._take() if waited else COMMENT
+
+    def end(self) -> None:
+        """Send no more: whoever reads finds the end, and closes the stream."""
+        with self._changed:
+            self._unwanted = True
+            self._end()
 
     def close(self) -> None:
         """End the stream; a second time does nothing."""

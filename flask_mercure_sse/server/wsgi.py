@@ -13,8 +13,10 @@ from werkzeug.wrappers import Response as WsgiResponse
 from ..hub.hub import Hub
 from ..protocol.errors import ContentTooLarge, InvalidRequest
 from ..protocol.limits import Limits
+from ..protocol.rights import ANONYMOUS
 from .exchange import Request, Response
 from .front import Front, Opening
+from .open_streams import OpenStreams
 from .stream import Stream
 
 _METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}")
@@ -26,13 +28,22 @@ class HubFront:
     :param front: answers the requests.
     :param keepalive_interval: seconds between comments on an idle stream, 0 for none.
     :param limits: how much one request may ask.
+    :param streams: keeps the streams that are open.
     """
 
-    def __init__(self, front: Front, *, keepalive_interval: float = 15, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        front: Front,
+        *,
+        keepalive_interval: float = 15,
+        limits: Limits | None = None,
+        streams: OpenStreams | None = None,
+    ) -> None:
         self.hub: Hub = front.hub
         self.other_paths: list[str] = front.other_paths
         self._front = front
         self._keepalive_interval = keepalive_interval
+        self._streams = streams or OpenStreams()
         self._max_body = (limits or Limits()).body_size
 
     def __call__(self, environ: dict[str, object], start_response: object) -> Iterable[bytes]:
@@ -50,7 +61,13 @@ class HubFront:
 
         def join(stream: Stream) -> None:
             joined = self.hub.subscribe(wanted, rights, stream.deliver)
-            stream.open(joined.replay, lambda: self.hub.unsubscribe(joined.subscriber))
+
+            def leave() -> None:
+                self._streams.remove(stream)
+                self.hub.unsubscribe(joined.subscriber)
+
+            self._streams.add(stream, wanted, rights or ANONYMOUS)
+            stream.open(joined.replay, leave)
             if joined.last_event_id != cursor:
                 stream.close()  # much came since the answer's head was made: let the client ask again
 

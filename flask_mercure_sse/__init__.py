@@ -8,7 +8,6 @@ from .extension import MercureSSE, mercure_publish, publish_signal
 from .integrations.binding import Binding, Bound
 from .integrations.changes import Change, model_changed
 from .integrations.emitting import receive_failed
-from .integrations.failures import publish_failed
 from .integrations.presence import subscriber_connected, subscriber_disconnected
 from .protocol.errors import (
     BindingError,
@@ -17,10 +16,12 @@ from .protocol.errors import (
     MercureError,
     MissingKeyError,
     PublishError,
+    QueueFull,
     SubscriptionsError,
 )
 from .protocol.selectors import match_exact, match_urlpattern
 from .protocol.update import Update
+from .publishers.signals import publish_failed, update_published
 
 __all__ = [
     "Binding",
@@ -35,6 +36,7 @@ __all__ = [
     "MercureSSE",
     "MissingKeyError",
     "PublishError",
+    "QueueFull",
     "SubscriptionsError",
     "Update",
     "match_exact",
@@ -46,4 +48,5 @@ __all__ = [
     "receive_failed",
     "subscriber_connected",
     "subscriber_disconnected",
+    "update_published",
 ]

@@ -51,14 +51,14 @@ class Keys:
 
         :raises MissingKeyError: there is none, or it can only check them.
         """
-        given = self._given[role]
-        key = None if given and is_key_set_url(given) else self.source(role)()[0]
-        if key is None or not key.can_sign:
-            raise MissingKeyError(
-                f"{setting_of(role)} has public keys, which can only check tokens: give the private key, or "
-                "get tokens from whoever has it"
-            )
-        return key
+        return _signing_key(setting_of(role), self._given[role], self.source(role))
+
+    def key_of(self, setting: str, given: str | bytes) -> Key:
+        """Return the key of another setting, which signs tokens for another hub.
+
+        :raises ConfigurationError: it cannot be used, or only check them.
+        """
+        return _signing_key(setting, given, key_source(setting, given, self._algorithms))
 
     def short(self) -> list[str]:
         """Return the names of the settings whose secrets are shorter than HS256 asks for."""
@@ -87,6 +87,16 @@ class Keys:
 def setting_of(role: Role) -> str:
     """Return the name of the setting of a role's key."""
     return f"MERCURE_{role.upper()}"
+
+
+def _signing_key(setting: str, given: str | bytes | None, source: KeySource) -> Key:
+    key = None if given and is_key_set_url(given) else source()[0]
+    if key is None or not key.can_sign:
+        raise MissingKeyError(
+            f"{setting} has public keys, which can only check tokens: give the private key, or get tokens "
+            "from whoever has it"
+        )
+    return key
 
 
 @lru_cache(maxsize=16)

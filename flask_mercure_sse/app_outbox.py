@@ -75,7 +75,7 @@ def build_outbox(app: Flask, places: Sequence[OutboxPlace], config: MercureConfi
 
     def send(hub: str | None, update: Update) -> object:
         state = _state(of_app)
-        outlet = state if hub is None else state.elsewhere(hub, None)
+        outlet = state.elsewhere(hub, None, repeats=True)
         outlet.check(update)  # it may be older than the app's version of the protocol
         return outlet.publish(update)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from json import JSONEncoder
@@ -16,32 +16,46 @@ from flask.json.provider import DefaultJSONProvider, JSONProvider
 from .app_keys import Keys, Role
 from .app_outbox import build_outbox
 from .config import MercureConfig, checked_token
+from .external_hubs import ExternalHub, external_hubs, renewed_token
 from .hub.authority import Authority
 from .hub.hub import Hub
 from .integrations.incoming import Incoming, Surroundings
 from .integrations.outlets import Outlet
 from .integrations.settings import EventSettings
-from .protocol.errors import ConfigurationError, MissingKeyError
+from .protocol.errors import ConfigurationError, MissingKeyError, PublishError
 from .protocol.hub_url import checked_hub_url
 from .protocol.keys import sign
 from .protocol.update import Update
 from .protocol.version import ProtocolVersion
 from .protocol.versions import Versions, has_fixed_path, speak
+from .publishers.connections import Connections, Timeouts
+from .publishers.counters import PublishCounters
+from .publishers.direct import DirectPublisher
 from .publishers.embedded import EmbeddedPublisher
 from .publishers.embedded_source import EmbeddedSource
-from .publishers.http import Connections, HttpPublisher, Timeouts
 from .publishers.http_source import HttpSource
-from .publishers.publisher import Publisher
+from .publishers.noting import NotingPublisher
+from .publishers.outcomes import Outcomes, Tell
+from .publishers.renewal import RenewedToken
+from .publishers.signals import tell_failed, tell_published
 from .publishers.source import Source
+from .publishers.subscriptions import SubscriptionsReader
+from .publishers.ways import Way, Ways
 from .server.cors import Cors
 from .server.front import Front
 from .server.issuers import authority, authorization_servers
+from .server.open_streams import OpenStreams
 from .server.wsgi import HubFront
 from .urls import hub_identity, internal_hub_url, public_hub_url
 
 if TYPE_CHECKING:
     from .extension import MercureSSE
     from .integrations.outbox import Outbox
+
+
+EMBEDDED = "embedded"
+DEFAULT = "default"
+"""How figures call the app's own hub, in the app and elsewhere."""
 
 
 def encoder_of(provider: JSONProvider) -> Callable[[object], str]:
@@ -78,13 +92,18 @@ class AppState:
     versions: Versions
     keys: Keys = field(repr=False)
     hub: Hub | None
-    embedded: EmbeddedPublisher | None
+    embedded: DirectPublisher | None
     connections: Connections
     timeouts: Timeouts
+    ways: Ways
+    subscriptions: SubscriptionsReader
+    streams: OpenStreams
+    hubs: Mapping[str, ExternalHub]
+    made_token: RenewedToken
     app_config: Mapping[str, Any] = field(repr=False)
     app: weakref.ref[Flask]
     outbox: Outbox | None
-    incoming: Incoming = field(default_factory=Incoming)
+    incoming: Incoming
 
     @property
     def version(self) -> ProtocolVersion:
@@ -134,20 +153,22 @@ class AppState:
 
     def publish(self, update: Update) -> str:
         """Publish an update that has been checked on the app's hub."""
-        return self.publish_through(self.publisher, update)
+        return self.publisher.publish(update)
 
-    def publish_through(self, publisher: Publisher, update: Update) -> str:
-        """Publish an update, and remember that it is the app's own."""
-        self.incoming.note_published(update.id)
-        event_id = publisher.publish(update)
-        if event_id != update.id:  # some hubs make their own
-            self.incoming.note_published(event_id)
-        return event_id
+    def publish_many(self, updates: Sequence[Update]) -> list[str]:
+        """Publish updates that have been checked on the app's hub, in their order."""
+        return self.publisher.publish_many(updates)
 
     @property
-    def publisher(self) -> Publisher:
+    def publisher(self) -> Way:
         """The way to the app's hub."""
-        return self.embedded or self.http_publisher(self.hub_url(public=False))
+        return self.embedded or self.ways.to(self.hub_url(public=False), self.publisher_token)
+
+    def figures(self) -> Iterator[tuple[str, PublishCounters, int, int]]:
+        """Give for each hub its name, what was counted, and how many updates and bytes wait."""
+        if self.embedded is not None:
+            yield EMBEDDED, self.embedded.counters, 0, 0
+        yield from self.ways.figures()
 
     def hub_url(self, *, public: bool) -> str:
         """Return the hub's URL, as browsers or as the app reach it."""
@@ -166,8 +187,8 @@ class AppState:
         return self.version.claims(now=time.time(), lifetime=self.config.token_lifetime, **grants)
 
     def publisher_token(self) -> str:
-        """Return the token with which the app publishes on an external hub."""
-        return self.config.publisher_jwt or self.token("publisher_secret_key", self.claims(publish=["*"]))
+        """Return the token with which the app publishes on its external hub."""
+        return self.config.publisher_jwt or self.made_token()
 
     def subscriber_token(self, topics: Sequence[str]) -> str | None:
         """Return a subscriber's token for topics, None where the app has no key to make one."""
@@ -196,33 +217,38 @@ class AppState:
         assert app is not None
         return Surroundings(self.source, self.version, app, app.app_context)
 
-    def http_publisher(self, hub_url: str, token: str | None = None) -> HttpPublisher:
-        """Return a publisher for any hub, with the app's connections and time limits.
-
-        :param token: another token than the app's own.
-        """
-        return HttpPublisher(
-            hub_url,
-            (lambda: token) if token else self.publisher_token,
-            connections=self.connections,
-            timeouts=self.timeouts,
-        )
-
-    def elsewhere(self, hub_url: str | None, jwt: str | None, /) -> Outlet:
+    def elsewhere(
+        self, hub_url: str | None, jwt: str | None, /, *, wait: bool = False, repeats: bool = False
+    ) -> AppState | Elsewhere:
         """Return what publishes on another hub or with another token; with neither, the state itself.
 
-        An embedded hub needs no token.
+        An embedded hub needs no token, and nobody waits for it.
 
-        :param hub_url: the hub's URL; its path may be left out.
+        :param hub_url: the hub's URL, whose path may be left out, or its name in ``MERCURE_HUBS``.
+        :param wait: whether to wait for the hub, whatever the settings say.
+        :param repeats: whether the caller waits and tries again by itself; a failure is not told then.
         :raises ConfigurationError: one of the two is not valid.
         """
-        if hub_url is None and (jwt is None or self.hub is not None):
+        if hub_url is None and (self.hub is not None or (jwt is None and not wait and not repeats)):
             return self
-        return _Elsewhere(
-            self,
-            None if hub_url is None else _checked("hub_url", hub_url, self._checked_hub_url),
-            None if jwt is None else _checked("jwt", jwt, checked_token),
-        )
+        token = None if jwt is None else _checked("jwt", jwt, checked_token)
+        if hub := self.hubs.get(hub_url or ""):
+            url, own_token = hub.url, hub.token
+        else:
+            url = None if hub_url is None else _checked("hub_url", hub_url, self._checked_hub_url)
+            url, own_token = url or self.hub_url(public=False), self.publisher_token
+        publisher = self.ways.to(url, (lambda: token) if token else own_token, wait=wait, repeats=repeats)
+        return Elsewhere(self, publisher, hub_url, jwt, wait=wait)
+
+    def named(self, hub: str) -> ExternalHub:
+        """Return a hub of ``MERCURE_HUBS``.
+
+        :raises ConfigurationError: there is none of this name.
+        """
+        if hub not in self.hubs:
+            known = ", ".join(map(repr, self.hubs)) or "none"
+            raise ConfigurationError(f"hub: {hub!r} is not a name in MERCURE_HUBS; it has {known}")
+        return self.hubs[hub]
 
     def _checked_hub_url(self, hub_url: str) -> str:
         return checked_hub_url(hub_url, fixed_path=has_fixed_path(self.config.protocol))
@@ -238,7 +264,12 @@ class AppState:
             publish_origins=config.publish_origins,
             cors=Cors(config.cors_origins),
         )
-        return HubFront(front, keepalive_interval=config.hub_keepalive_interval, limits=config.limits)
+        return HubFront(
+            front,
+            keepalive_interval=config.hub_keepalive_interval,
+            limits=config.limits,
+            streams=self.streams,
+        )
 
     def _authority(self, role: Role) -> Authority:
         return authority(
@@ -250,16 +281,25 @@ class AppState:
         )
 
 
-class _Elsewhere:
-    """The outlet of an app for another hub than its own, or with another token."""
+class Elsewhere:
+    """The outlet of an app for another hub than its own, or with another token.
 
-    def __init__(self, state: AppState, hub_url: str | None, jwt: str | None) -> None:
+    :param hub_url: the hub's URL or name, None for the app's own.
+    :param jwt: the token, None for the app's own.
+    """
+
+    def __init__(
+        self, state: AppState, publisher: Way, hub_url: str | None, jwt: str | None, *, wait: bool
+    ) -> None:
         self._state = state
         self._hub_url = hub_url
         self._jwt = jwt
         self.address: str | None = hub_url or state.address
-        self._publisher = state.http_publisher(hub_url or state.hub_url(public=False), jwt)
+        self.publish = publisher.publish
+        self.publish_many = publisher.publish_many
         self.encode = state.encode
+        self.way = (id(state), hub_url, jwt, wait)
+        """Equal for outlets that lead to the same place in the same way."""
 
     @property
     def settings(self) -> EventSettings:
@@ -269,9 +309,6 @@ class _Elsewhere:
 
     def check(self, update: Update, /) -> None:
         """What the other hub refuses is for it to say."""
-
-    def publish(self, update: Update, /) -> str:
-        return self._state.publish_through(self._publisher, update)
 
     def elsewhere(self, hub_url: str | None, jwt: str | None, /) -> Outlet:
         return self._state.elsewhere(hub_url or self._hub_url, jwt or self._jwt)
@@ -293,32 +330,76 @@ def build_state(app: Flask, instance: MercureSSE, config: MercureConfig) -> AppS
     app_config = cast("dict[str, Any]", app.config)
     keys = Keys(app_config, config)
     versions = _versions(config, app_config)
-    hub = None
-    if config.embedded:
-        hub = Hub(
-            versions,
-            history_length=config.hub_reconciliation_length,
-            allow_anonymous=config.hub_allow_anonymous,
-            subscriptions=config.hub_subscriptions,
-        )
-    elif not config.publisher_jwt and not keys.find("publisher_secret_key"):
+    if not config.embedded and not config.publisher_jwt and not keys.find("publisher_secret_key"):
         raise ConfigurationError(
             "MERCURE_PUBLISHER_JWT is required with an external hub: set it to a token made with that hub's "
             "publisher key, or set MERCURE_PUBLISHER_SECRET_KEY to that key"
         )
+    hub = _embedded_hub(config, versions) if config.embedded else None
+    hubs = external_hubs(config, keys)
+    connections, timeouts = Connections(config.ca_file), Timeouts(config.connect_timeout, config.read_timeout)
+    tell, incoming = _teller(app), Incoming()
     return AppState(
         instance=instance,
         config=config,
         versions=versions,
         keys=keys,
         hub=hub,
-        embedded=EmbeddedPublisher(hub) if hub else None,
-        connections=Connections(),
-        timeouts=Timeouts(config.connect_timeout, config.read_timeout),
+        embedded=_direct_publisher(hub, incoming, tell) if hub else None,
+        connections=connections,
+        timeouts=timeouts,
+        streams=OpenStreams(),
+        subscriptions=SubscriptionsReader(connections, timeouts, config.subscriptions_cache),
+        ways=Ways(
+            connections,
+            timeouts,
+            background=config.publish == "background",
+            settings=config.queue,
+            tell=tell,
+            note=incoming.note_published,
+            names=_names(config, hubs),
+        ),
+        hubs=hubs,
+        made_token=renewed_token(versions.newest, lambda: keys.signing_key("publisher_secret_key"), config),
         app_config=app_config,
         app=weakref.ref(app),
         outbox=build_outbox(app, instance.outbox_places, config),
+        incoming=incoming,
     )
+
+
+def _embedded_hub(config: MercureConfig, versions: Versions) -> Hub:
+    return Hub(
+        versions,
+        history_length=config.hub_reconciliation_length,
+        allow_anonymous=config.hub_allow_anonymous,
+        subscriptions=config.hub_subscriptions,
+    )
+
+
+def _direct_publisher(hub: Hub, incoming: Incoming, tell: Tell) -> DirectPublisher:
+    publisher = NotingPublisher(EmbeddedPublisher(hub), incoming.note_published)
+    return DirectPublisher(publisher, Outcomes(EMBEDDED, tell))
+
+
+def _teller(app: Flask) -> Tell:
+    """Return what sends the signals about the updates of an app, which it does not keep alive."""
+    reference = weakref.ref(app)
+
+    def tell(update: Update, error: PublishError | None) -> None:
+        if error is None:
+            tell_published(reference(), update)
+        else:
+            tell_failed(reference(), update, error)
+
+    return tell
+
+
+def _names(config: MercureConfig, hubs: Mapping[str, ExternalHub]) -> dict[str, str]:
+    """Return how figures call the hubs of an app, by URL."""
+    named = {hub.url: name for name, hub in hubs.items()}
+    own = config.external_hub_url
+    return {**named, own: DEFAULT} if isinstance(own, str) and not config.embedded else named
 
 
 def _versions(config: MercureConfig, app_config: Mapping[str, Any]) -> Versions:

@@ -118,7 +118,7 @@ def publish(
     with errors_in_one_line():
         click.echo(
             _state().instance.publish(
-                topic, data, private, event_id, event_type, retry, jwt=jwt, hub_url=hub_url
+                topic, data, private, event_id, event_type, retry, jwt=jwt, hub_url=hub_url, wait=True
             )
         )
 

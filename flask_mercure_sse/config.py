@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from .integrations.settings import BULK_MAX
+from .named_hubs import NamedHub, read_hubs
 from .protocol.errors import ConfigurationError
 from .protocol.hub_url import EXAMPLE, checked_hub_url
 from .protocol.limits import Limits
 from .protocol.versions import has_fixed_path
+from .publishers.delivery import QueueSettings
 from .server import readers
 from .server.issuers import Issuers, read_issuers
 
@@ -22,6 +25,7 @@ DEFAULT_HUB_URL = EXAMPLE
 MAKE_A_KEY = "flask mercure gen-secret-key"
 
 _LIMITS = Limits()
+_QUEUE = QueueSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,9 @@ class MercureConfig:
 
     authz_cookie_name: str | None = None
     """Cookie in which browsers present their token; None: the one of the protocol's version."""
+
+    cookie_renew: bool = False
+    """Whether responses of the app renew that cookie when half of its life is over."""
 
     cors_origins: tuple[str, ...] = ()
     """Other origins whose pages may use the embedded hub, with cookies; ``*``: all, without cookies."""
@@ -112,6 +119,30 @@ class MercureConfig:
     max_selectors: int | None = None
     """Selectors of one subscriber that the embedded hub takes; None: 1000, in Mercure 1.0 100."""
 
+    publish: Literal["sync", "background"] = "background"
+    """How updates go to external hubs: ``sync`` waits for the hub; the embedded hub is always direct."""
+
+    queue_size: int = _QUEUE.size
+    """Bytes of memory that the updates that wait for one external hub may take."""
+
+    queue_full: Literal["error", "drop-oldest"] = "error"
+    """What becomes of an update for which the queue has no room."""
+
+    retry_for: float = _QUEUE.retry_for
+    """Seconds for which an update is tried again while its hub fails."""
+
+    flush_timeout: float = _QUEUE.flush_timeout
+    """Seconds that the end of the process waits for updates that are not sent yet, 0 for none."""
+
+    hubs: Mapping[str, NamedHub] = field(default_factory=dict[str, NamedHub], repr=False)
+    """Further external hubs, by name."""
+
+    subscriptions_cache: float = 0
+    """Seconds for which an external hub's answer about who follows what is kept, 0 for not at all."""
+
+    ca_file: str | None = None
+    """PEM file with the authorities of external hubs' certificates; None: the usual ones."""
+
     connect_timeout: float = 2
     """Seconds until a connection to an external hub must stand."""
 
@@ -127,6 +158,13 @@ class MercureConfig:
     def limits(self) -> Limits:
         """How much one request may ask of the embedded hub."""
         return Limits(self.max_body_size, self.max_topics, self.max_selectors)
+
+    @property
+    def queue(self) -> QueueSettings:
+        """How updates wait for an external hub."""
+        return QueueSettings(
+            self.queue_size, self.queue_full == "drop-oldest", self.retry_for, self.flush_timeout
+        )
 
     @property
     def external_hub_url(self) -> str | Literal[True]:
@@ -173,6 +211,8 @@ class MercureConfig:
         for name in ("hub_url", "public_hub_url"):
             if isinstance(values.get(name), str):
                 values[name] = checked_hub_url(values[name], fixed_path=fixed_path)
+        hubs: dict[str, NamedHub] = values.get("hubs", {})
+        values["hubs"] = {name: hub.with_paths(fixed_path=fixed_path) for name, hub in hubs.items()}
         return cls(**values)
 
 
@@ -183,7 +223,7 @@ def _unknown(key: str) -> str:
 
 
 def _shown(name: str, value: object) -> str:
-    secret = name.endswith(("_secret_key", "_jwt", "issuers"))
+    secret = name.endswith(("_secret_key", "_jwt", "issuers", "hubs"))
     return "the value" if secret else repr(value)
 
 
@@ -212,6 +252,22 @@ def checked_token(value: object) -> str:
     return value
 
 
+def _ca_file(value: object) -> str:
+    fix = "give the path of a PEM file with certificates of authorities"
+    if not isinstance(value, (str, os.PathLike)) or not value:
+        raise ValueError(f"is not a path; {fix}")
+    path = os.fspath(cast("str | os.PathLike[str]", value))
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        raise ValueError(f"cannot be used ({error.strerror or error}); {fix}") from None
+    return path
+
+
+def _hubs(value: object) -> dict[str, NamedHub]:
+    return read_hubs(value, {"publisher_jwt": checked_token, "publisher_secret_key": readers.secret})
+
+
 KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "MERCURE_HUB_URL": ("hub_url", _url),
     "MERCURE_PUBLIC_HUB_URL": ("public_hub_url", _url),
@@ -225,6 +281,7 @@ KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "MERCURE_ISSUERS": ("issuers", read_issuers),
     "MERCURE_TOKEN_LIFETIME": ("token_lifetime", readers.timeout),
     "MERCURE_AUTHZ_COOKIE_NAME": ("authz_cookie_name", readers.cookie_name),
+    "MERCURE_COOKIE_RENEW": ("cookie_renew", readers.flag),
     "MERCURE_CORS_ORIGINS": ("cors_origins", readers.origins),
     "MERCURE_PUBLISH_ORIGINS": ("publish_origins", readers.publish_origins),
     "MERCURE_TYPE_IS_TOPIC": ("type_is_topic", readers.flag),
@@ -240,6 +297,14 @@ KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "MERCURE_MAX_BODY_SIZE": ("max_body_size", readers.limit),
     "MERCURE_MAX_TOPICS": ("max_topics", readers.limit),
     "MERCURE_MAX_SELECTORS": ("max_selectors", readers.limit),
+    "MERCURE_PUBLISH": ("publish", readers.one_of("sync", "background")),
+    "MERCURE_QUEUE_SIZE": ("queue_size", readers.limit),
+    "MERCURE_QUEUE_FULL": ("queue_full", readers.one_of("error", "drop-oldest")),
+    "MERCURE_RETRY_FOR": ("retry_for", readers.number),
+    "MERCURE_FLUSH_TIMEOUT": ("flush_timeout", readers.number),
+    "MERCURE_HUBS": ("hubs", _hubs),
+    "MERCURE_SUBSCRIPTIONS_CACHE": ("subscriptions_cache", readers.number),
+    "MERCURE_CA_FILE": ("ca_file", _ca_file),
     "MERCURE_CONNECT_TIMEOUT": ("connect_timeout", readers.timeout),
     "MERCURE_READ_TIMEOUT": ("read_timeout", readers.timeout),
 }

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from blinker import Namespace, Signal
-from flask import Flask, current_app, has_app_context
+from flask import Flask, current_app, has_app_context, url_for
 from werkzeug.wrappers import Response
 
-from . import cookies
+from . import cookie_renewal, cookies
 from .app_keys import ROLES, Role
-from .app_state import AppState, build_state
+from .app_state import AppState, Elsewhere, build_state
 from .cli import mercure_commands
 from .config import MAKE_A_KEY, MercureConfig
 from .embedded import embed
@@ -26,16 +27,21 @@ from .protocol.errors import ConfigurationError, NotFound, SubscriptionsError
 from .protocol.keys import KEY_LENGTH
 from .protocol.selectors import EVERYTHING
 from .protocol.text import text_problem
+from .protocol.update import Update
 from .protocol.v1 import EVENT_TYPE
-from .publishers.http import fetch_subscriptions
 from .request_scope import tell_transaction
 from .server.links import link
+from .transaction import held_back, transaction
 from .urls import subscribe_url
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
 
 EXTENSION = "mercure_sse"
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 PayloadGetter = Callable[[list[str]], Any]
+RenewerT = TypeVar("RenewerT", bound=cookie_renewal.Renewer)
 PayloadGetterT = TypeVar("PayloadGetterT", bound=PayloadGetter)
 
 
@@ -85,6 +91,7 @@ class MercureSSE(Events, Listening):
         self._options = _given(locals())
         self._states: WeakKeyDictionary[Flask, AppState] = WeakKeyDictionary()
         self._payload_getter: PayloadGetter | None = None
+        self._cookie_renewer: cookie_renewal.Renewer | None = None
         if app is not None:
             self.init_app(app)
 
@@ -126,6 +133,8 @@ class MercureSSE(Events, Listening):
             embed(app, state.hub_front())
         tell_transaction(app)
         self._listen_with_requests(app)
+        if state.config.cookie_renew:
+            cookie_renewal.renew_cookies(app, state)
         app.cli.add_command(mercure_commands)
         for name, function in self._template_globals().items():
             app.add_template_global(function, name)
@@ -146,8 +155,14 @@ class MercureSSE(Events, Listening):
         hub_url: str | None = None,
         *,
         on_commit: Any = None,
+        hub: str | None = None,
+        wait: bool = False,
     ) -> str:
         """Publish an update and return its id.
+
+        The embedded hub has it then. For an external hub it is accepted, and sent in the background; what
+        became of it is told by the signals ``update_published`` and ``publish_failed``. With
+        ``MERCURE_PUBLISH`` set to ``sync`` the hub has it.
 
         :param topic: a topic, several (the first is the canonical one, the others are alternates), or an
             object, which is topic and data: it has the attribute ``__mercure_sse_topic__``, else its topic
@@ -162,34 +177,102 @@ class MercureSSE(Events, Listening):
         :param hub_url: another hub for this update.
         :param on_commit: a session; inside of its transaction the update waits for the commit, as for
             :meth:`publish_signal`.
+        :param hub: another hub for this update, by its name in ``MERCURE_HUBS``.
+        :param wait: whether to wait for an external hub in any case. Such an update may overtake those that
+            are sent in the background.
         :raises InvalidUpdate: an argument breaks a rule; the text names it.
-        :raises PublishError: the external hub did not take the update.
+        :raises PublishError: the external hub did not take the update while it was waited for.
+        :raises QueueFull: too many updates wait for the external hub.
         """
         state = self._state()
-        topics, subject = published(topic)
-        update = compose(
-            topics,
-            text_of(subject if data is None else data, state.encode),
-            private=private,
-            id=id,
-            type=type,
-            retry=retry,
-            type_is_topic=state.settings.type_is_topic,
-        )
-        outlet = state.elsewhere(hub_url, jwt)
+        update = _composed(state, topic, data, private, id, type, retry)
+        outlet = self._outlet(state, hub, hub_url, jwt, wait)
         outlet.check(update)
         if on_commit is not None and deferral(on_commit)((None, None, outlet, update)):
             return update.id
-        return outlet.publish(update)
+        return update.id if held_back(outlet, [update]) else outlet.publish(update)
+
+    def publish_many(
+        self,
+        updates: Iterable[Update | Mapping[str, Any]],
+        *,
+        jwt: str | None = None,
+        hub_url: str | None = None,
+        hub: str | None = None,
+        wait: bool = False,
+    ) -> list[str]:
+        """Publish several updates in their order and return their ids.
+
+        In the background and on the embedded hub it is all of them or none; while an external hub is waited
+        for, those before the one that it does not take are published.
+
+        :param updates: each an :class:`Update`, or a dictionary of what describes one in :meth:`publish`.
+        :raises InvalidUpdate: one breaks a rule; none is published.
+
+        Other arguments and errors as for :meth:`publish`.
+        """
+        state = self._state()
+        composed = [one if isinstance(one, Update) else _composed(state, **one) for one in updates]
+        outlet = self._outlet(state, hub, hub_url, jwt, wait)
+        for update in composed:
+            outlet.check(update)
+        if held_back(outlet, composed):
+            return [update.id for update in composed]
+        return outlet.publish_many(composed)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Hold back what is published in a ``with`` block, and publish it at the end of the block.
+
+        An exception that leaves the block drops it. That counts for :meth:`publish`, :meth:`publish_many`
+        and bound signals, not for models: their transaction is the database's. A block in a block hands its
+        updates over to the outer one. Other threads, greenlets and tasks are not concerned unless they run
+        in a copy of the block's context.
+        """
+        return transaction()
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until no update waits for an external hub; False when some still do.
+
+        :param timeout: seconds to wait at most, ``MERCURE_FLUSH_TIMEOUT`` by default.
+        """
+        state = self._state()
+        return state.ways.flush(state.config.flush_timeout if timeout is None else timeout)
+
+    def metrics_collector(self) -> Collector:
+        """Return what Prometheus reads the figures of publishing from: register it with your registry.
+
+        :raises ConfigurationError: the extra ``metrics`` is not installed.
+        """
+        try:
+            from .publishers.metrics import PublishCollector
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(
+                "Figures for Prometheus need its client: pip install flask-mercure-sse[metrics]"
+            ) from error
+        return PublishCollector(self._state().figures)
+
+    @staticmethod
+    def _outlet(
+        state: AppState, hub: str | None, hub_url: str | None, jwt: str | None, wait: bool
+    ) -> AppState | Elsewhere:
+        if hub is not None:
+            state.named(hub)
+            if hub_url is not None:
+                raise ConfigurationError("hub, hub_url: both name a hub; give one of them")
+        return state.elsewhere(hub if hub_url is None else hub_url, jwt, wait=wait)
 
     # URLs, tokens and cookies
 
-    def hub_base_url(self, public: bool = True) -> str:
+    def hub_base_url(self, public: bool = True, *, hub: str | None = None) -> str:
         """Return the hub's URL.
 
         :param public: as browsers reach it, else as the app does.
+        :param hub: another hub, by its name in ``MERCURE_HUBS``.
         """
-        return self._state().hub_url(public=public)
+        if hub is None:
+            return self._state().hub_url(public=public)
+        named = self._state().named(hub)
+        return named.public_url if public else named.url
 
     def hub_url(
         self,
@@ -197,6 +280,8 @@ class MercureSSE(Events, Listening):
         subscriber_jwt: str | None = None,
         with_subscriptions: bool = False,
         public: bool = True,
+        *,
+        hub: str | None = None,
     ) -> str:
         """Return a URL that subscribes to topics.
 
@@ -204,13 +289,14 @@ class MercureSSE(Events, Listening):
         :param subscriber_jwt: a token to put into the URL. URLs end up in logs; prefer the cookie. Mercure
             1.0 reads no token there: it goes into the cookie of the response to the current request.
         :param with_subscriptions: whether to follow the subscription events of the topics, too.
+        :param hub: another hub, by its name in ``MERCURE_HUBS``.
         """
         state = self._state()
         if subscriber_jwt and not state.version.reads_query_token:
-            cookies.grant_with_response(self, self.hub_base_url(), [], token=subscriber_jwt)
+            cookies.grant_with_response(self, self.hub_base_url(hub=hub), [], token=subscriber_jwt)
             subscriber_jwt = None
         query = state.version.url_query(self._followed(topics, with_subscriptions), subscriber_jwt)
-        return subscribe_url(self.hub_base_url(public), query)
+        return subscribe_url(self.hub_base_url(public, hub=hub), query)
 
     def authentified_hub_url(
         self, topics: Any = None, payload: Any = None, with_subscriptions: bool = False
@@ -302,6 +388,8 @@ class MercureSSE(Events, Listening):
             attributes.setdefault("max_age", None if lifetime is None else int(lifetime))
         name = state.version.cookie_name(secure=bool(attributes["secure"]))
         response.set_cookie(name, token, **attributes)
+        if jwt is None:
+            cookie_renewal.mark(response, state, attributes)
         return response
 
     def delete_authz_cookie(self, response: ResponseT, **options: Any) -> ResponseT:
@@ -310,7 +398,56 @@ class MercureSSE(Events, Listening):
             # With this prefix browsers heed nothing that is not for https.
             secure = True if name.startswith("__Secure-") else None
             response.delete_cookie(name, **cookies.cookie_options(self.hub_base_url(), secure, options))
+        cookie_renewal.unmark(
+            response, self._state(), cookies.cookie_options(self.hub_base_url(), None, options)
+        )
         return response
+
+    def cookie_renewer(self, renewer: RenewerT) -> RenewerT:
+        """Register the function that gives a browser its cookie again, before it ends.
+
+        It runs in the request of a browser that has one, where ``MERCURE_COOKIE_RENEW`` is set, and calls
+        :meth:`set_authz_cookie` for a user who may still read, else :meth:`delete_authz_cookie`.
+
+        :param renewer: gets the response.
+        """
+        self._cookie_renewer = renewer
+        return renewer
+
+    def renew_authz_cookie(self, response: ResponseT) -> ResponseT:
+        """Let the function of :meth:`cookie_renewer` set the cookie anew, and return the response.
+
+        :raises ConfigurationError: there is no such function.
+        """
+        self.check_cookie_renewer()(response)
+        return response
+
+    def check_cookie_renewer(self) -> cookie_renewal.Renewer:
+        """Return the function of :meth:`cookie_renewer`.
+
+        :raises ConfigurationError: there is none.
+        """
+        if self._cookie_renewer is None:
+            raise ConfigurationError(
+                "MERCURE_COOKIE_RENEW is set, and nothing says how to renew; decorate a function that sets "
+                "the cookie on a response with @mercure.cookie_renewer"
+            )
+        return self._cookie_renewer
+
+    def close_streams(self, **payload: Any) -> int:
+        """End the streams of the embedded hub's subscribers whose payload has all these items.
+
+        Browsers come back by themselves: take their cookie away before, with :meth:`delete_authz_cookie`.
+
+        :return: how many streams there were.
+        :raises ConfigurationError: no item is given, or the hub is another program.
+        """
+        state = self._state()
+        if not payload:
+            raise ConfigurationError("close_streams: give what the payload of the subscribers has, as user=7")
+        if state.hub is None:
+            raise ConfigurationError("close_streams: only the embedded hub can; an external hub has no way")
+        return state.streams.close(lambda own: _has(own, payload))
 
     def add_link(
         self,
@@ -361,6 +498,8 @@ class MercureSSE(Events, Listening):
     def get_subscriptions(self, topic: Any = None, subscriber: str | None = None) -> dict[str, Any]:
         """Return the document of the hub's subscription API, as it is parsed.
 
+        That of an external hub may be as old as ``MERCURE_SUBSCRIPTIONS_CACHE`` says.
+
         :param topic: only the subscriptions to this topic.
         :param subscriber: only the one of this subscriber; needs `topic`.
         :raises SubscriptionsError: the hub does not tell.
@@ -376,12 +515,11 @@ class MercureSSE(Events, Listening):
             try:
                 return state.hub.subscriptions(version, wanted)[0]
             except NotFound as error:
-                raise SubscriptionsError(path, 404, str(error)) from error
-        return fetch_subscriptions(
+                fix = "" if state.config.hub_subscriptions else "; set MERCURE_HUB_SUBSCRIPTIONS to True"
+                raise SubscriptionsError(path, 404, f"{error}{fix}") from error
+        return state.subscriptions.read(
             state.hub_url(public=False) + path.removeprefix(version.hub_path),
-            self._token("subscriber_secret_key", subscribe=[path]),
-            connections=state.connections,
-            timeouts=state.timeouts,
+            lambda: self._token("subscriber_secret_key", subscribe=[path]),
         )
 
     def subscriptions(self, topic: Any = None) -> list[dict[str, Any]]:
@@ -395,6 +533,10 @@ class MercureSSE(Events, Listening):
         """Tell whether somebody follows a topic, by just this selector, whose payload has all these items."""
         return any(_has(subscription.get("payload"), payload) for subscription in self.subscriptions(topic))
 
+    def count(self, topic: Any = None) -> int:
+        """Return how many subscribers follow a topic, by just this selector, or anything at all."""
+        return len({subscription.get("subscriber") for subscription in self.subscriptions(topic)})
+
     # The app
 
     def _template_globals(self) -> dict[str, Callable[..., Any]]:
@@ -403,6 +545,7 @@ class MercureSSE(Events, Listening):
             "mercure_authentified_hub_url": self.authentified_hub_url,
             "mercure_subscriber_jwt": self.create_subscription_jwt,
             "mercure_topic": topic_of,
+            "mercure_cookie_url": lambda: url_for(cookie_renewal.ENDPOINT),
             "mercure_subscription_topic": self.subscription_topic,
             "mercure_subscriptions": self.subscriptions,
         }
@@ -432,6 +575,27 @@ def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in arguments.items()
         if value is not None and name not in ("self", "app", "__class__")
     }
+
+
+def _composed(
+    state: AppState,
+    topic: Any,
+    data: Any = None,
+    private: bool = False,
+    id: str | None = None,
+    type: str | bool | None = None,
+    retry: int | None = None,
+) -> Update:
+    topics, subject = published(topic)
+    return compose(
+        topics,
+        text_of(subject if data is None else data, state.encode),
+        private=private,
+        id=id,
+        type=type,
+        retry=retry,
+        type_is_topic=state.settings.type_is_topic,
+    )
 
 
 def _topics(topics: Any) -> list[str]:

@@ -43,5 +43,6 @@ def publish_all(held: list[Held]) -> None:
 def _give_up(held: list[Held], silent: Outlet, error: PublishError) -> None:
     lost = [(binding, update) for _key, binding, outlet, update in held if outlet is silent]
     logger.error("%d updates of committed changes were not published: %s", len(lost), error)
-    for binding, update in lost:
-        tell_failed(logger, error, sender=binding, update=update)
+    untold = PublishError(error.hub, error.status, error.answer)
+    for binding, update in lost[1:] if error.is_told else lost:
+        tell_failed(logger, untold, sender=binding, update=update)

@@ -5,17 +5,9 @@ from __future__ import annotations
 import logging
 import traceback
 
-from blinker import NamedSignal, Namespace
-
 from flask_mercure_sse.protocol.errors import MercureError
 from flask_mercure_sse.protocol.update import Update
-
-publish_failed: NamedSignal = Namespace().signal(
-    "publish_failed",
-    "Sent when something that was bound or held back is not published, or with less than it should carry. "
-    "Sender: the binding, None for what was published by hand. Arguments: `error`, the exception, and "
-    "`update`, the Update where it had been made.",
-)
+from flask_mercure_sse.publishers.signals import publish_failed
 
 
 def report(
@@ -34,6 +26,8 @@ def tell_failed(
     logger: logging.Logger, error: BaseException, *, sender: object, update: Update | None = None
 ) -> None:
     """Send ``publish_failed``; an error of its receivers goes to the log."""
+    if getattr(error, "is_told", False):
+        return  # whoever published has done so
     try:
         publish_failed.send(sender, error=error, update=update)
     except Exception as failed:

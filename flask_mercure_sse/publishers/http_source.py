@@ -16,7 +16,9 @@ from ..protocol.errors import SubscribeError
 from ..protocol.sse import CONTENT_TYPE
 from ..protocol.version import ProtocolVersion
 from ..server.exchange import header_text
-from .http import Connections, Timeouts, answer_of, authorization, fetch_last_event_id, reason_of
+from .connections import Connections, Timeouts, authorization
+from .http import answer_of, reason_of
+from .subscriptions import fetch_last_event_id
 
 SILENCE = 90.0
 """Seconds without a byte after which a stream is taken for dead: hubs send a comment every 15 to 40."""
@@ -41,7 +43,7 @@ class HttpSource:
     :param version: the version of the protocol that it speaks.
     :param token: returns a subscriber's token for topics, None where there is no key to make one.
     :param lifetime: seconds for which a token is good, None for ever.
-    :param connections: the pool for what is asked beside the stream.
+    :param connections: the pool for what is asked beside the stream, and the authorities that are trusted.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class HttpSource:
                     timeout=(self._timeouts.connect, silence),
                     allow_redirects=False,
                     stream=True,
+                    verify=self._connections.verify,
                 )
             except requests.RequestException as error:
                 raise SubscribeError(self._url, None, reason_of(error)) from error

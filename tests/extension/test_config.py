@@ -33,6 +33,8 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert (config.hub_allow_anonymous, config.hub_subscriptions) == (True, True)
     assert (config.hub_keepalive_interval, config.hub_reconciliation_length) == (15, 500)
     assert (config.connect_timeout, config.read_timeout) == (2, 5)
+    assert (config.publish, config.queue_full, config.queue_size) == ("background", "error", 16 * 2**20)
+    assert (config.retry_for, config.flush_timeout, config.ca_file, config.hubs) == (600, 5, None, {})
 
 
 def test_the_apps_config_wins_over_an_option(app: Flask) -> None:
@@ -59,6 +61,26 @@ def test_options_of_init_app_win_over_those_of_the_class(app: Flask) -> None:
 )
 def test_flags_may_be_words_as_the_environment_gives_them(text: str, value: bool) -> None:
     assert read({"MERCURE_HUB_ALLOW_ANONYMOUS": text}).hub_allow_anonymous is value
+
+
+def test_hubs_may_be_text_as_the_environment_gives_it() -> None:
+    config = read({"MERCURE_HUBS": '{"eu": "https://eu.example", "us": {"url": "https://us.example"}}'})
+    assert [hub.url for hub in config.hubs.values()] == [
+        "https://eu.example/.well-known/mercure",
+        "https://us.example/.well-known/mercure",
+    ]
+
+
+def test_numbers_may_be_text_as_the_environment_gives_them() -> None:
+    config = read({"MERCURE_QUEUE_SIZE": "1000", "MERCURE_RETRY_FOR": "1.5", "MERCURE_FLUSH_TIMEOUT": "0"})
+    assert (config.queue_size, config.retry_for, config.flush_timeout) == (1000, 1.5, 0)
+
+
+def test_a_further_hub_needs_a_token_or_a_key() -> None:
+    app = Flask("without a key")
+    app.config["MERCURE_HUBS"] = {"eu": URL}
+    with pytest.raises(ConfigurationError, match="MERCURE_HUBS: 'eu' has no token for publishing"):
+        MercureSSE(app)
 
 
 @pytest.mark.parametrize("url", [URL, "https://hub.example.com", "https://hub.example.com/"])
@@ -108,6 +130,29 @@ WRONG: list[tuple[str, Any, str]] = [
     ("MERCURE_HUB_RECONCILIATION_LENGTH", 1.5, "is not a whole number"),
     ("MERCURE_HUB_RECONCILIATION_LENGTH", -1, "is negative"),
     ("MERCURE_CONNECT_TIMEOUT", 0, "leaves no time"),
+    ("MERCURE_READ_TIMEOUT", [], "is not a number"),
+    ("MERCURE_PUBLISH", "later", "is not known; use sync or background"),
+    ("MERCURE_PUBLISH", True, "is not known; use sync or background"),
+    ("MERCURE_COOKIE_RENEW", "daily", "is neither true nor false"),
+    ("MERCURE_QUEUE_SIZE", 0, "leaves nothing to take"),
+    ("MERCURE_QUEUE_SIZE", "16 MB", "is not a whole number"),
+    ("MERCURE_QUEUE_FULL", "drop", "is not known; use error or drop-oldest"),
+    ("MERCURE_RETRY_FOR", "ten minutes", "is not a number"),
+    ("MERCURE_FLUSH_TIMEOUT", -1, "is out of range"),
+    ("MERCURE_CA_FILE", "/no/such/file.pem", "cannot be used (No such file or directory); give the path"),
+    ("MERCURE_CA_FILE", __file__, "give the path of a PEM file"),
+    ("MERCURE_SUBSCRIPTIONS_CACHE", -1, "is out of range"),
+    ("MERCURE_CA_FILE", 5, "is not a path"),
+    ("MERCURE_HUBS", "{eu", "is not JSON; give"),
+    ("MERCURE_HUBS", ["eu"], "is not a dictionary; give"),
+    ("MERCURE_HUBS", {"e u": URL}, "has the name 'e u'; use letters, digits and '_'"),
+    ("MERCURE_HUBS", {7: URL}, "has the name 7"),
+    ("MERCURE_HUBS", {"eu": 5500}, "has no url for 'eu'"),
+    ("MERCURE_HUBS", {"eu": {"publisher_jwt": "a.b.c"}}, "has no url for 'eu'"),
+    ("MERCURE_HUBS", {"eu": {"url": URL, "secret": "x"}}, "has another key for 'eu' than url, public_url"),
+    ("MERCURE_HUBS", {"eu": "nowhere"}, "has a url for 'eu' that is not a valid hub URL"),
+    ("MERCURE_HUBS", {"eu": {"url": URL, "publisher_jwt": "a b"}}, "has a publisher_jwt for 'eu' that"),
+    ("MERCURE_HUBS", {"eu": {"url": URL, "publisher_secret_key": 5}}, "has a publisher_secret_key for"),
 ]
 
 
@@ -127,13 +172,24 @@ def test_every_key_of_the_documentation_is_known() -> None:
 
 
 def test_an_error_about_a_secret_does_not_tell_it() -> None:
-    with pytest.raises(ConfigurationError) as raised:
-        read({"MERCURE_PUBLISHER_JWT": "secret token"})
-    assert "secret token" not in str(raised.value)
+    for wrong in (
+        {"MERCURE_PUBLISHER_JWT": "secret token"},
+        {"MERCURE_HUBS": {"eu": {"url": URL, "publisher_jwt": "secret token"}}},
+        {"MERCURE_HUBS": {"eu": {"url": URL, "secret token": "x"}}},
+    ):
+        with pytest.raises(ConfigurationError) as raised:
+            read(wrong)
+        assert "secret token" not in str(raised.value)
 
 
 def test_secrets_are_not_in_the_representation() -> None:
-    config = read({"MERCURE_PUBLISHER_SECRET_KEY": "hidden", "MERCURE_SUBSCRIBER_SECRET_KEY": "hidden"})
+    config = read(
+        {
+            "MERCURE_PUBLISHER_SECRET_KEY": "hidden",
+            "MERCURE_SUBSCRIBER_SECRET_KEY": "hidden",
+            "MERCURE_HUBS": {"eu": {"url": URL, "publisher_secret_key": "hidden"}},
+        }
+    )
     assert "hidden" not in repr(config)
 
 

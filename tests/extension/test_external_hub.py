@@ -91,10 +91,12 @@ def test_a_hub_or_token_that_cannot_be_is_an_error(
 
 def test_a_token_from_a_file_may_end_with_a_line_break(app: Flask, hub: Server) -> None:
     token = encode_token({"mercure": {"publish": ["*"]}}, "p" * 32)
-    assert MercureSSE(app).publish("/a", "x", id="my-id", jwt=f"{token}\n", hub_url=hub.url) == "my-id"
+    options = {"jwt": f"{token}\n", "hub_url": hub.url}
+    assert MercureSSE(app).publish("/a", "x", id="my-id", wait=True, **options) == "my-id"
 
 
 def test_a_token_that_the_hub_does_not_take_is_an_error(app: Flask, hub: Server) -> None:
+    app.config["MERCURE_PUBLISH"] = "sync"
     mercure = MercureSSE(app, hub.url, publisher_jwt="a.b.c")
     with pytest.raises(PublishError, match=f"the hub {hub.url}{HUB} answered 401: Unauthorized"):
         mercure.publish("/a", "x")

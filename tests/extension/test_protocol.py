@@ -343,7 +343,7 @@ def external(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
 def app_of(external: tuple[str, str], **config: Any) -> Flask:
     protocol, url = external
     app = Flask("external")
-    app.config.update(SECRET_KEY=SECRET, MERCURE_PROTOCOL=protocol, **config)
+    app.config.update(SECRET_KEY=SECRET, MERCURE_PROTOCOL=protocol, MERCURE_PUBLISH="sync", **config)
     MercureSSE(app, url, publisher_secret_key="p" * 32)
     return app
 

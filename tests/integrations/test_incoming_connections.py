@@ -164,7 +164,7 @@ def test_an_update_is_not_missed_though_none_came_before_the_hub_was_killed(
 def test_updates_from_before_the_subscription_are_not_heard(
     mercure: Instance, other: Instance, signal: Signal, receiver: Receiver
 ) -> None:
-    other.publish("/a", "before")
+    other.publish("/a", "before", wait=True)
     with heard(mercure.subscribe_signal("/a", signal)):
         other.publish("/a", "after")
         assert receiver.next() == "after"

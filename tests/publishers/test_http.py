@@ -3,64 +3,19 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
+import pickle
 from collections.abc import Iterator
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qsl
 
 import pytest
 
 from flask_mercure_sse import PublishError, Update
 from flask_mercure_sse.protocol.limits import Limits
 from flask_mercure_sse.protocol.publishing import read_update
-from flask_mercure_sse.publishers.http import Connections, HttpPublisher, Timeouts
-
-HUB = "/.well-known/mercure"
-
-
-class FakeHub:
-    """Keeps what it is sent and answers with `status`, `answer` and `headers` after `delay` seconds."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, list[tuple[str, str]]]] = []
-        self.connections: set[tuple[str, int]] = set()
-        self.status, self.answer, self.delay = 200, "its-id", 0.0
-        self.headers: dict[str, str] = {}
-        hub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                hub.answer_to(self)
-
-            def log_message(self, *_arguments: object) -> None:
-                """Keep the test's output clean."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}{HUB}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-        self._thread.start()
-
-    def answer_to(self, handler: BaseHTTPRequestHandler) -> None:
-        body = handler.rfile.read(int(handler.headers["Content-Length"])).decode()
-        self.requests.append((handler.headers["Authorization"], parse_qsl(body, keep_blank_values=True)))
-        self.connections.add(handler.client_address)
-        time.sleep(self.delay)
-        with suppress(OSError):  # the publisher may have given up
-            handler.send_response(self.status)
-            for name, value in {**self.headers, "Content-Length": str(len(self.answer))}.items():
-                handler.send_header(name, value)
-            handler.end_headers()
-            handler.wfile.write(self.answer.encode())
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+from flask_mercure_sse.publishers.connections import Connections, Timeouts
+from flask_mercure_sse.publishers.http import HttpPublisher
+from flask_mercure_sse.publishers.noting import NotingPublisher
+from tests.publishers.fake_hub import FakeHub
 
 
 @pytest.fixture
@@ -156,3 +111,45 @@ def test_a_forked_process_makes_its_own_session() -> None:
     assert connections.session() is session
     connections._process = os.getpid() + 1  # as it is in a child
     assert connections.session() is not session
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("7", 7.0), ("Fri, 31 Dec 1999 23:59:59 GMT", 0.0), ("soon", None), ("", None)]
+)
+def test_a_refusal_tells_how_long_the_hub_wants_to_be_left_alone(
+    value: str, seconds: float | None, hub: FakeHub, publisher: HttpPublisher
+) -> None:
+    """RFC 9110, Retry-After."""
+    hub.status, hub.headers = 429, {"Retry-After": value}
+    with pytest.raises(PublishError) as raised:
+        publisher.publish(Update(("/a",)))
+    assert raised.value.retry_after == seconds
+
+
+def test_a_hub_that_is_down_is_told_as_the_system_tells_it(hub: FakeHub, publisher: HttpPublisher) -> None:
+    hub.close()
+    with pytest.raises(PublishError, match=r"could not be reached: Connection refused$"):
+        publisher.publish(Update(("/a",)))
+
+
+def test_an_endless_answer_is_cut(hub: FakeHub, publisher: HttpPublisher) -> None:
+    hub.status, hub.answer = 500, "x" * 1_000_000
+    with pytest.raises(PublishError, match="answered 500: xxx"):
+        publisher.publish(Update(("/a",)))
+
+
+def test_errors_cross_the_pipes_of_process_pools(hub: FakeHub, publisher: HttpPublisher) -> None:
+    hub.status = 503
+    with pytest.raises(PublishError) as raised:
+        publisher.publish(Update(("/a",)))
+    copy = pickle.loads(pickle.dumps(raised.value))
+    assert (str(copy), copy.status, copy.is_temporary) == (str(raised.value), 503, True)
+
+
+def test_an_id_is_noted_before_its_update_is_sent_and_so_is_one_that_the_hub_makes(
+    hub: FakeHub, publisher: HttpPublisher
+) -> None:
+    noted: list[tuple[str, int]] = []
+    noting = NotingPublisher(publisher, lambda event_id: noted.append((event_id, len(hub.requests))))
+    noting.publish(Update(("/a",), id="my-id"))
+    assert noted == [("my-id", 0), ("its-id", 1)]

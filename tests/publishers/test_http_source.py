@@ -13,7 +13,7 @@ import pytest
 
 from flask_mercure_sse.protocol.errors import SubscribeError
 from flask_mercure_sse.protocol.v0 import MERCURE_0
-from flask_mercure_sse.publishers.http import Connections, Timeouts
+from flask_mercure_sse.publishers.connections import Connections, Timeouts
 from flask_mercure_sse.publishers.http_source import HttpSource
 from tests.server.processes import PATIENCE
 

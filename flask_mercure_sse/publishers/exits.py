@@ -1,0 +1,116 @@
+"""What is to be finished before a process ends."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from typing import Any, Protocol
+from weakref import WeakSet
+
+
+class Closing(Protocol):
+    """Something that takes a while to close."""
+
+    def begin_to_close(self) -> None:
+        """Set the time limit."""
+        ...
+
+    def finish_closing(self) -> None:
+        """Wait until it is closed, within the limit."""
+        ...
+
+
+class _Process:
+    """What this process has to close."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # a handler of signals may come in between
+        self._open: WeakSet[Closing] = WeakSet()
+        self.id: int = os.getpid()
+        self.is_prepared: bool = False
+        self.is_closing: bool = False
+
+    def add(self, closing: Closing) -> None:
+        with self._lock:
+            self._open.add(closing)
+
+    def take(self) -> list[Closing]:
+        with self._lock:
+            taken = list(self._open)
+            self._open.clear()
+        return taken
+
+
+_process = _Process()
+
+
+def close_at_exit(closing: Closing) -> None:
+    """Close something when this process ends, unless it is gone by then.
+
+    That is when the interpreter exits, when a child of ``multiprocessing`` does, and at SIGTERM where the
+    process would just die of it: then it exits with the status 143 instead. A handler of signals can be set
+    in the main thread alone, so only the call of that thread sets it.
+    """
+    if _process.id != os.getpid():  # some servers fork without telling Python
+        _begin_anew()
+    _process.add(closing)
+    if not _process.is_prepared:
+        _process.is_prepared = True
+        _close_with_child_of_multiprocessing()
+    if threading.current_thread() is threading.main_thread() and _dies_of_sigterm():
+        with suppress(ValueError):  # mod_wsgi's interpreters may not
+            signal.signal(signal.SIGTERM, _exit)
+
+
+def close_all() -> None:
+    """Close everything; all share the time that the slowest has."""
+    if _process.id != os.getpid():
+        return  # what is open is the parent's
+    waiting = _process.take()
+    _process.is_closing = True
+    try:
+        for closing in waiting:
+            closing.begin_to_close()
+        for closing in waiting:
+            closing.finish_closing()
+    finally:
+        _process.is_closing = False
+
+
+def _is_child_of_multiprocessing() -> bool:
+    multiprocessing: Any = sys.modules.get("multiprocessing.process")
+    return multiprocessing is not None and multiprocessing.parent_process() is not None
+
+
+def _close_with_child_of_multiprocessing() -> None:
+    # Such a child ends without the interpreter's exit, and so without atexit.
+    if _is_child_of_multiprocessing():
+        from multiprocessing.util import Finalize
+
+        Finalize(None, close_all, exitpriority=100)
+
+
+def _dies_of_sigterm() -> bool:
+    return signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def _exit(number: int, _frame: object) -> None:
+    if _process.is_closing:
+        return  # what ends already ends within its time limit
+    if _is_child_of_multiprocessing():
+        close_all()  # it may be ending already, and then another exception would end it at once
+    sys.exit(128 + number)
+
+
+def _begin_anew() -> None:
+    global _process
+    _process = _Process()
+
+
+atexit.register(close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)

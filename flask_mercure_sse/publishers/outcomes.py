@@ -1,0 +1,94 @@
+"""What becomes of the updates for one hub is counted, told and logged here."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from ..protocol.errors import PublishError
+from ..protocol.update import Update
+from .counters import Event, PublishCounters
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+QUIET = 60.0
+"""Seconds between two lines about updates that were given up."""
+
+Tell = Callable[[Update, PublishError | None], None]
+"""Gets an update that a hub took, or that is given up and why."""
+
+
+class Outcomes:
+    """Counts and tells each update, and logs each outage in one line.
+
+    :param hub: the hub's URL.
+    :param tell: gets each update when it is settled.
+    :param counters: what counts, which several hubs may share.
+    """
+
+    def __init__(self, hub: str, tell: Tell, counters: PublishCounters | None = None) -> None:
+        self.hub = hub
+        self.counters = counters or PublishCounters()
+        self._tell = tell
+        self._outage_began: float | None = None
+        self._logged_at = -QUIET
+        self._unlogged = 0
+
+    def accepted(self, number: int = 1) -> None:
+        """Count updates that were accepted."""
+        self.counters.add("accepted", number)
+
+    def refused(self, updates: Sequence[Update], error: PublishError) -> None:
+        """Tell that there was no room for updates."""
+        self.counters.add("refused", len(updates))
+        self._tell_failed(updates, error)
+
+    def published(self, updates: Sequence[Update]) -> None:
+        """Tell that the hub took updates."""
+        self.counters.add("published", len(updates))
+        self._end_outage()
+        for update in updates:
+            self._tell(update, None)
+
+    def retried(self, error: PublishError) -> None:
+        """Tell that the hub fails for the time being; the first of such failures begins an outage."""
+        self.counters.add("retried")
+        if self._outage_began is None:
+            self._outage_began = time.monotonic()
+            self.counters.add("outages")
+            logger.warning("Updates wait and are tried again: %s", error)
+
+    def failed(self, updates: Sequence[Update], error: PublishError, event: Event = "failed") -> None:
+        """Tell that updates are given up."""
+        self.counters.add(event, len(updates))
+        self._unlogged += len(updates)
+        if not error.is_temporary:
+            self._end_outage()
+        now = time.monotonic()
+        if now - self._logged_at >= QUIET:
+            logger.error("Updates that were not published: %d. %s", self._unlogged, error)
+            self._logged_at, self._unlogged = now, 0
+        self._tell_failed(updates, error)
+
+    def published_at_once(self, update: Update) -> None:
+        """Tell that the hub took an update that did not wait."""
+        self.counters.add("accepted")
+        self.published([update])
+
+    def refused_at_once(self, update: Update, error: PublishError) -> None:
+        """Tell that the hub did not take an update that did not wait; whoever publishes it gets the error."""
+        self.counters.add("accepted")
+        self.counters.add("failed")
+        self._tell_failed([update], error)
+
+    def _tell_failed(self, updates: Sequence[Update], error: PublishError) -> None:
+        error.is_told = True
+        for update in updates:
+            self._tell(update, error)
+
+    def _end_outage(self) -> None:
+        if self._outage_began is not None:
+            seconds = time.monotonic() - self._outage_began
+            self._outage_began = None
+            logger.info("The hub %s answers again, after %.1f seconds", self.hub, seconds)

@@ -199,6 +199,18 @@ def test_an_update_of_a_bound_signal_that_a_hub_refuses_is_told_once(app: Flask,
     assert [(sender, text) for sender, text, _ in seen] == [(app, "x")]
 
 
+def test_whoever_tries_again_by_itself_waits_and_its_failures_are_no_loss(app: Flask, hub: FakeHub) -> None:
+    MercureSSE(app, hub.url)
+    outlet = state_of(app).elsewhere(None, None, repeats=True)
+    hub.first = [(503, {})]
+    update = Update(("/a",), "x")
+    with told() as seen:
+        with pytest.raises(PublishError):
+            outlet.publish(update)
+        outlet.publish(update)
+    assert seen == [(app, "x", None)]
+
+
 def test_a_receiver_that_fails_does_not_stop_the_thread(external: MercureSSE, hub: FakeHub) -> None:
     def fail(_sender: object, **_arguments: object) -> None:
         raise ValueError

@@ -36,6 +36,7 @@ from .publishers.embedded_source import EmbeddedSource
 from .publishers.http_source import HttpSource
 from .publishers.noting import NotingPublisher
 from .publishers.outcomes import Outcomes, Tell
+from .publishers.recording import RecordingPublisher, recordings_of
 from .publishers.renewal import RenewedToken
 from .publishers.signals import tell_failed, tell_published
 from .publishers.source import Source
@@ -85,6 +86,8 @@ class AppState:
     :param instance: the extension that the app was registered with.
     :param hub: the embedded hub, None where the hub is another program.
     :param incoming: what the app hears of its hub.
+    :param names: how figures call the external hubs that settings name, by URL.
+    :param tell: gets each update when it is settled.
     """
 
     instance: MercureSSE
@@ -99,6 +102,8 @@ class AppState:
     subscriptions: SubscriptionsReader
     streams: OpenStreams
     hubs: Mapping[str, ExternalHub]
+    names: Mapping[str, str]
+    tell: Tell
     made_token: RenewedToken
     app_config: Mapping[str, Any] = field(repr=False)
     app: weakref.ref[Flask]
@@ -162,7 +167,18 @@ class AppState:
     @property
     def publisher(self) -> Way:
         """The way to the app's hub."""
+        if recorder := self._recorder(EMBEDDED if self.embedded else DEFAULT):
+            return recorder
         return self.embedded or self.ways.to(self.hub_url(public=False), self.publisher_token)
+
+    def _recorder(self, hub: str) -> DirectPublisher | None:
+        """Return what keeps the app's updates in the place of a hub, None when nothing does."""
+        recordings = recordings_of(self.instance)
+        return (
+            DirectPublisher(RecordingPublisher(recordings, hub), Outcomes(hub, self.tell))
+            if recordings
+            else None
+        )
 
     def figures(self) -> Iterator[tuple[str, PublishCounters, int, int]]:
         """Give for each hub its name, what was counted, and how many updates and bytes wait."""
@@ -237,7 +253,9 @@ class AppState:
         else:
             url = None if hub_url is None else _checked("hub_url", hub_url, self._checked_hub_url)
             url, own_token = url or self.hub_url(public=False), self.publisher_token
-        publisher = self.ways.to(url, (lambda: token) if token else own_token, wait=wait, repeats=repeats)
+        publisher = self._recorder(self.names.get(url, url)) or self.ways.to(
+            url, (lambda: token) if token else own_token, wait=wait, repeats=repeats
+        )
         return Elsewhere(self, publisher, hub_url, jwt, wait=wait)
 
     def named(self, hub: str) -> ExternalHub:
@@ -337,6 +355,7 @@ def build_state(app: Flask, instance: MercureSSE, config: MercureConfig) -> AppS
         )
     hub = _embedded_hub(config, versions) if config.embedded else None
     hubs = external_hubs(config, keys)
+    names = _names(config, hubs)
     connections, timeouts = Connections(config.ca_file), Timeouts(config.connect_timeout, config.read_timeout)
     tell, incoming = _teller(app), Incoming()
     return AppState(
@@ -357,9 +376,11 @@ def build_state(app: Flask, instance: MercureSSE, config: MercureConfig) -> AppS
             settings=config.queue,
             tell=tell,
             note=incoming.note_published,
-            names=_names(config, hubs),
+            names=names,
         ),
         hubs=hubs,
+        names=names,
+        tell=tell,
         made_token=renewed_token(versions.newest, lambda: keys.signing_key("publisher_secret_key"), config),
         app_config=app_config,
         app=weakref.ref(app),

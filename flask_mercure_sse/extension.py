@@ -37,6 +37,8 @@ from .urls import subscribe_url
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
+    from .testing import CapturedUpdates
+
 EXTENSION = "mercure_sse"
 
 ResponseT = TypeVar("ResponseT", bound=Response)
@@ -237,6 +239,16 @@ class MercureSSE(Events, Listening):
         """
         state = self._state()
         return state.ways.flush(state.config.flush_timeout if timeout is None else timeout)
+
+    def captured(self) -> AbstractContextManager[CapturedUpdates]:
+        """Capture what is published in a ``with`` block, in place of publishing it: for tests.
+
+        It concerns all threads and all apps of this extension; see
+        :func:`~flask_mercure_sse.testing.captured_updates`.
+        """
+        from .testing import captured_updates
+
+        return captured_updates(self)
 
     def metrics_collector(self) -> Collector:
         """Return what Prometheus reads the figures of publishing from: register it with your registry.

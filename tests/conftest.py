@@ -10,6 +10,8 @@ from flask import Flask
 from flask_mercure_sse import MercureSSE
 from tests.subscriber import Subscriber
 
+pytest_plugins = ["flask_mercure_sse_pytest"]
+
 SECRET = "a secret that is long enough for HS256"
 
 

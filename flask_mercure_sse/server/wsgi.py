@@ -19,6 +19,9 @@ from .front import Front, Opening
 from .open_streams import OpenStreams
 from .stream import Stream
 
+OPENED = "flask_mercure_sse.opened"
+"""Key of a WSGI environment for a callable that gets the stream that the request opens."""
+
 _METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}")
 
 
@@ -53,9 +56,9 @@ class HubFront:
     def respond(self, environ: dict[str, Any]) -> WsgiResponse:
         """Return the response to a request for the hub, its subscription API or its description."""
         answer = self._front.answer(request_of(environ, self._max_body))
-        return self._opened(answer) if isinstance(answer, Opening) else to_wsgi(answer)
+        return self._opened(answer, environ.get(OPENED)) if isinstance(answer, Opening) else to_wsgi(answer)
 
-    def _opened(self, opening: Opening) -> WsgiResponse:
+    def _opened(self, opening: Opening, tell: Callable[[Stream], object] | None) -> WsgiResponse:
         wanted, rights = opening.request, opening.rights
         cursor = None if wanted.last_event_id is None else self.hub.cursor(wanted.last_event_id)
 
@@ -72,6 +75,8 @@ class HubFront:
                 stream.close()  # much came since the answer's head was made: let the client ask again
 
         stream = Stream(self._keepalive_interval, rights.expires_at if rights else None, join)
+        if tell is not None:
+            tell(stream)
         return WsgiResponse(stream, headers=opening.headers_for(cursor))
 
 

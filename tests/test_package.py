@@ -85,7 +85,7 @@ def test_the_wheel_has_the_whole_package_and_nothing_else(tree: Path, wheel: Pat
 
     installed = {Path(name) for name in files(wheel) if ".dist-info/" not in name}
 
-    assert installed == package | events
+    assert installed == package | events | {Path("flask_mercure_sse_pytest.py")}
 
 
 def test_the_sdist_builds_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Path) -> None:
@@ -103,6 +103,16 @@ import flask_mercure_sse.integrations
 print(find_spec("integrations"), [file for file in files("flask-mercure-sse") if file.parts[0] == "integrations"])
 """
     assert installed.python(code) == "None []"
+
+
+def test_pytest_finds_the_plugin_of_the_installed_package(installed: Environment) -> None:
+    code = """
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+[plugin] = [one for one in entry_points(group="pytest11") if one.dist.name == "flask-mercure-sse"]
+print(plugin.value, find_spec(plugin.value) is not None)
+"""
+    assert installed.python(code) == "flask_mercure_sse_pytest True"
 
 
 def test_the_installed_package_publishes_without_sqlalchemy(installed: Environment) -> None:

@@ -277,8 +277,8 @@ class AppState:
         config = self.config
         front = Front(
             self.hub,
-            publishers=self._authority("publisher_secret_key") if config.hub_allow_publish else None,
-            subscribers=self._authority("subscriber_secret_key"),
+            publishers=self.authority("publisher_secret_key") if config.hub_allow_publish else None,
+            subscribers=self.authority("subscriber_secret_key"),
             publish_origins=config.publish_origins,
             cors=Cors(config.cors_origins),
         )
@@ -289,7 +289,8 @@ class AppState:
             streams=self.streams,
         )
 
-    def _authority(self, role: Role) -> Authority:
+    def authority(self, role: Role) -> Authority:
+        """Return what judges tokens of a role, as the embedded hub does."""
         return authority(
             "publisher" if role == "publisher_secret_key" else "subscriber",
             self.keys.source(role),

@@ -28,6 +28,7 @@ LAYERS = (
             "cli_outbox",
             "config",
             "cookies",
+            "doctor",
             "embedded",
             "encryption",
             "extension",

@@ -79,6 +79,21 @@ class Connections:
             url, auth=BearerAuth(token), timeout=timeouts.pair, allow_redirects=False, verify=self.verify
         )
 
+    def open(self, url: str, headers: Mapping[str, str], timeouts: Timeouts) -> requests.Response:
+        """Return a hub's answer; its body is still to be read, as that of a stream.
+
+        :raises requests.RequestException: there is none.
+        """
+        return self.session().get(
+            url,
+            headers=dict(headers),
+            auth=lambda request: request,  # none but what the headers say
+            timeout=timeouts.pair,
+            allow_redirects=False,
+            stream=True,
+            verify=self.verify,
+        )
+
     def post_form(self, url: str, body: bytes, token: str, timeouts: Timeouts) -> requests.Response:
         """Return a hub's answer to a form; its body is still to be read.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import jwt
@@ -63,3 +64,55 @@ def test_a_hub_that_cannot_be_reached_is_one_line(app: Flask, mercure: MercureSS
     assert result.output.startswith(
         "Error: the hub http://127.0.0.1:1/.well-known/mercure could not be reached"
     )
+
+
+def test_every_answer_is_json_where_that_is_asked_for(app: Flask, mercure: MercureSSE) -> None:
+    token = json.loads(run(app, "subscriber-jwt", "-t", "/a", "--json").output)
+    assert token["subscribe"] == ["/a"]
+    assert jwt.decode(token["token"], SECRET, algorithms=["HS256"]) == {"mercure": {"subscribe": ["/a"]}}
+    assert json.loads(run(app, "publisher-jwt", "--json").output)["publish"] == ["*"]
+    assert len(json.loads(run(app, "gen-secret-key", "--json").output)["secret_key"]) >= 32
+    assert json.loads(run(app, "bindings", "--json").output) == []
+
+
+def test_an_error_is_json_too_and_the_exit_code_tells_it(app: Flask, mercure: MercureSSE) -> None:
+    for command in (["publish", "/a", "x"], ["subscriptions"], ["decode-jwt", "no token"]):
+        result = run(app, *command, "--json")
+        assert result.exit_code == 1
+        assert list(json.loads(result.output)) == ["error"]
+
+
+class TestDecoding:
+    def test_a_token_is_told_with_what_it_is_good_for(self, app: Flask, mercure: MercureSSE) -> None:
+        result = run(app, "decode-jwt", mercure.create_jwt("publisher_secret_key", publish=["/a", "/b"]))
+        assert result.exit_code == 0
+        assert 'header: {"alg": "HS256"' in result.output
+        assert 'claims: {"mercure": {"publish": ["/a", "/b"]}}' in result.output
+        assert "publisher: valid for /a, /b\n" in result.output
+        assert "subscriber: not valid: it is signed with the right key, and grants nothing" in result.output
+
+    def test_each_role_has_its_key(self) -> None:
+        app = Flask("two keys")
+        mercure = MercureSSE(app, publisher_secret_key="p" * 32, subscriber_secret_key="s" * 32)
+        with app.app_context():
+            token = mercure.create_subscription_jwt("/a")
+        told = json.loads(run(app, "decode-jwt", "--json", token).output)
+        assert told["subscriber"] == {"valid": True, "topics": ["/a"]}
+        assert told["publisher"]["valid"] is False
+        assert "signature" in told["publisher"]["reason"]
+
+    def test_a_token_that_has_expired_is_good_for_nothing(self, app: Flask, mercure: MercureSSE) -> None:
+        token = jwt.encode({"exp": 1, "mercure": {"subscribe": ["*"]}}, SECRET, "HS256")
+        result = run(app, "decode-jwt", token)
+        assert result.exit_code == 1
+        assert "expires: 1970-01-01 00:00:01+00:00" in result.output
+        assert "subscriber: not valid: the token has expired" in result.output
+
+    def test_a_token_may_come_by_standard_input(self, app: Flask, mercure: MercureSSE) -> None:
+        token = mercure.create_subscription_jwt("/a")
+        result = app.test_cli_runner().invoke(args=["mercure", "decode-jwt", "--json"], input=f"{token}\n")
+        assert json.loads(result.output)["subscriber"]["topics"] == ["/a"]
+
+    def test_a_text_that_is_no_token_is_one_line(self, app: Flask, mercure: MercureSSE) -> None:
+        result = run(app, "decode-jwt", "a.b")
+        assert (result.exit_code, result.output) == (1, "Error: the token does not have three parts\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from types import SimpleNamespace
@@ -126,3 +127,19 @@ def test_the_command_publishes_on_the_hub(app: Flask, mercure: MercureSSE) -> No
         assert (result.exit_code, result.output) == (0, "my-id\n")
         event = stream.next()
     assert (event.id, event.event, event.data, event.retry) == ("my-id", "greeting", "hello", "1500")
+
+
+def test_the_command_lists_who_follows_what(app: Flask, hub: Server, mercure: MercureSSE) -> None:
+    other = Flask("another app")
+    MercureSSE(other, subscriber_secret_key=SECRET)
+    with closing(Stream(mercure.hub_url("/listed", mercure.create_subscription_jwt("/listed", {"user": 7})))):
+        text = app.test_cli_runner().invoke(args=["mercure", "subscriptions", "/listed"]).output
+        options = ["--json", "--hub", hub.url]
+        listed = other.test_cli_runner().invoke(args=["mercure", "subscriptions", *options]).output
+    [head, line] = text.splitlines()
+    assert head.split() == ["TOPIC", "SUBSCRIBER", "PAYLOAD"]
+    assert line.startswith("/listed")
+    assert line.endswith('{"user": 7}')
+    assert ("/listed", {"user": 7}) in [(one["topic"], one["payload"]) for one in json.loads(listed)]
+    nobody = app.test_cli_runner().invoke(args=["mercure", "subscriptions", "/nobody"])
+    assert (nobody.exit_code, nobody.output) == (0, "Nobody follows that.\n")

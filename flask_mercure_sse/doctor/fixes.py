@@ -12,11 +12,15 @@ BUFFERING = (
     "proxy_buffering off; gzip off; proxy_http_version 1.1"
 )
 _FULL = "the hub has as many subscribers as it may; raise its limit"
+_SUBSCRIBERS = (
+    "MERCURE_SUBSCRIBER_SECRET_KEY must be the hub's key for subscribers, and MERCURE_PROTOCOL the version "
+    "that it speaks"
+)
 
 SUBSCRIBING = {
     400: "set MERCURE_PROTOCOL to the version that the hub speaks",
-    401: "MERCURE_SUBSCRIBER_SECRET_KEY must be the hub's key for subscribers",
-    403: "MERCURE_SUBSCRIBER_SECRET_KEY must be the hub's key for subscribers",
+    401: _SUBSCRIBERS,
+    403: _SUBSCRIBERS,
     404: NO_HUB,
     429: _FULL,
     503: _FULL,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..cli_outbox import outbox, relay
 from .checking import doctor
+from .following import subscribe
 from .group import mercure_commands
 from .listing import bindings, subscriptions
 from .standalone import hub
@@ -22,6 +23,7 @@ __all__ = [
     "mercure_commands",
     "publish",
     "publisher_jwt",
+    "subscribe",
     "subscriber_jwt",
     "subscriptions",
 ]

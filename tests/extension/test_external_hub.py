@@ -143,3 +143,37 @@ def test_the_command_lists_who_follows_what(app: Flask, hub: Server, mercure: Me
     assert ("/listed", {"user": 7}) in [(one["topic"], one["payload"]) for one in json.loads(listed)]
     nobody = app.test_cli_runner().invoke(args=["mercure", "subscriptions", "/nobody"])
     assert (nobody.exit_code, nobody.output) == (0, "Nobody follows that.\n")
+
+
+class TestSubscribing:
+    def test_the_command_shows_what_came_after_an_update(self, app: Flask, mercure: MercureSSE) -> None:
+        first = mercure.publish("/tail", "one", wait=True)
+        mercure.publish("/tail", "two\nlines", id="2", type="note", private=True, wait=True)
+        mercure.publish("/tail", "three", id="3", wait=True)
+        command = ["mercure", "subscribe", "--last-event-id", first, "--count", "2", "/tail"]
+        text = app.test_cli_runner().invoke(args=command)
+        assert (text.exit_code, text.output) == (
+            0,
+            "id: 2\ntype: note\ndata: two\nlines\n\nid: 3\ndata: three\n\n",
+        )
+        lines = app.test_cli_runner().invoke(args=[*command, "--json"]).output.splitlines()
+        assert json.loads(lines[0]) == {"id": "2", "type": "note", "data": "two\nlines"}
+
+    def test_a_token_that_the_hub_does_not_take_is_one_line(self, app: Flask, mercure: MercureSSE) -> None:
+        token = encode_token({"mercure": {}}, "x" * 32)
+        result = app.test_cli_runner().invoke(args=["mercure", "subscribe", "--jwt", token, "/a"])
+        assert result.exit_code == 1
+        assert "answered 401" in result.output.splitlines()[-1]
+
+    def test_a_hub_that_is_down_is_one_line(self, app: Flask, mercure: MercureSSE) -> None:
+        options = ["--hub", "http://127.0.0.1:1", "--last-event-id", "1", "--json"]
+        result = app.test_cli_runner().invoke(args=["mercure", "subscribe", *options, "/a"])
+        assert result.exit_code == 1
+        assert "could not be reached" in result.output
+
+    def test_an_embedded_hub_needs_its_url(self) -> None:
+        app = Flask("embedded")
+        MercureSSE(app)
+        result = app.test_cli_runner().invoke(args=["mercure", "subscribe", "/a"])
+        assert result.exit_code == 1
+        assert "--hub" in result.output

@@ -63,8 +63,7 @@ def check_delivery(route: Route, open_stream: Open, publisher: Publisher) -> Ite
         try:
             sent = _publish(publisher, route.topic)
         except PublishError as error:
-            fix = fixes.UNREACHABLE if error.status is None else fixes.PUBLISHING.get(error.status, "")
-            yield Finding("publish", "failed", str(error), fix or "read the hub's log")
+            yield _refused(error)
             yield from (Finding(check, "skipped", "nothing was published") for check in CHECKS)
             return
         yield Finding("publish", "ok", f"the hub took updates at {route.inside}")
@@ -83,6 +82,14 @@ def _publish(publisher: Publisher, topic: str) -> _Sent:
         publisher.publish(Update((topic,), "doctor", private=private)) for private in (False, True, False)
     )
     return _Sent(public, private, last, began)
+
+
+def _refused(error: PublishError) -> Finding:
+    if error.status is None:
+        fix = fixes.UNREACHABLE
+    else:
+        fix = fixes.PUBLISHING.get(error.status, "read the hub's log")
+    return Finding("publish", "failed", str(error), fix)
 
 
 def _subscribed(route: Route, reader: Listener) -> Finding:

@@ -49,8 +49,8 @@ def examine(state: AppState, hub: str | None, origin: str | None, patience: floa
     if any(finding.status == "failed" for finding in reached):
         yield Finding(PATH, "skipped", "the hub cannot be reached")
         return
-    cookie_name = state.version.cookie_name(secure=public.startswith("https:"))
     publisher = HttpPublisher(inside, state.publisher_token, connections=state.connections, timeouts=timeouts)
+    cookie_name = state.version.cookie_name(secure=public.startswith("https:"))
     route = Route(inside, public, topic, token, cookie_name, patience)
     yield from check_delivery(route, open_stream, publisher)
     if origin is not None:

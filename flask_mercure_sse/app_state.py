@@ -314,10 +314,10 @@ class Elsewhere:
         self._hub_url = hub_url
         self._jwt = jwt
         self.address: str | None = hub_url or state.address
-        self.publish = publisher.publish
-        self.publish_many = publisher.publish_many
-        self.encode = state.encode
-        self.way = (id(state), hub_url, jwt, wait)
+        self.publish: Callable[[Update], str] = publisher.publish
+        self.publish_many: Callable[[Sequence[Update]], list[str]] = publisher.publish_many
+        self.encode: Callable[[object], str] = state.encode
+        self.way: tuple[int, str | None, str | None, bool] = (id(state), hub_url, jwt, wait)
         """Equal for outlets that lead to the same place in the same way."""
 
     @property

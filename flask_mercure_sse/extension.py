@@ -256,12 +256,12 @@ class MercureSSE(Events, Listening):
         :raises ConfigurationError: the extra ``metrics`` is not installed.
         """
         try:
-            from .publishers.metrics import PublishCollector
+            from .publishers.metrics import publish_collector
         except ModuleNotFoundError as error:
             raise ConfigurationError(
                 "Figures for Prometheus need its client: pip install flask-mercure-sse[metrics]"
             ) from error
-        return PublishCollector(self._state().figures)
+        return publish_collector(self._state().figures)
 
     @staticmethod
     def _outlet(

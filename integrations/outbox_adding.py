@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import JSON, Connection, Dialect, Insert, Table, bindparam, column, func, insert, select
 from sqlalchemy.types import String
 
-from .outbox_clock import Now
+from .outbox_clock import clock
 
 _UPDATE = ("event_id", "topics", "data", "private", "type", "retry", "hub")
 """The columns of what `values_of` returns, in its order and the table's."""
@@ -43,7 +43,7 @@ class Adding:
             connection.execute(self._insert_json, given)
             return
         # SQLite's clock is that of this host.
-        now = time.time() if dialect.name == "sqlite" else connection.scalar(select(Now())) or 0.0
+        now = time.time() if dialect.name == "sqlite" else connection.scalar(select(clock())) or 0.0
         shared = {"claim": claim, "not_before": now + lease, "created_at": now}
         if dialect.positional:
             end = tuple(shared.values())
@@ -69,8 +69,8 @@ def _from_json(table: Table) -> Insert:
         select(
             *(rows.c[name] for name in _UPDATE),
             bindparam("token", type_=String),
-            Now() + bindparam("lease"),
-            Now(),
+            clock() + bindparam("lease"),
+            clock(),
         ),
         include_defaults=False,
     )

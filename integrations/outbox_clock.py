@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Double
+from sqlalchemy import ColumnElement, Double
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
@@ -20,15 +20,20 @@ SUPPORTED: dict[str, str] = {
 """How each kind of database says the seconds since 1970; others cannot hold an outbox."""
 
 
-class Now(FunctionElement[float]):
+class _Now(FunctionElement[float]):
     """The seconds since 1970, by the clock of the database."""
 
     type: TypeEngine[float] = Double()
-    inherit_cache = True
+    inherit_cache: bool | None = True
 
 
-def _compile(_element: Now, compiler: Any, **_options: Any) -> str:
+def _compile(_element: _Now, compiler: Any, **_options: Any) -> str:
     return SUPPORTED[compiler.dialect.name]
 
 
-compiles(Now)(_compile)
+compiles(_Now)(_compile)
+
+
+def clock() -> ColumnElement[float]:
+    """Return the seconds since 1970, by the clock of the database that the statement is for."""
+    return _Now()

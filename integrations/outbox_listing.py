@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, select, update
 
-from .outbox_clock import Now
+from .outbox_clock import clock
 from .outbox_store import Store, transaction
 from .outbox_table import topics_in
 
@@ -35,7 +35,7 @@ def entries(store: Store, limit: int) -> list[Entry]:
             columns.id,
             columns.failed_at,
             columns.attempts,
-            (Now() - columns.created_at).label("age"),
+            (clock() - columns.created_at).label("age"),
             columns.topics,
             columns.error,
         )

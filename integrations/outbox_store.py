@@ -37,7 +37,7 @@ from flask_mercure_sse.protocol.errors import ConfigurationError, InvalidUpdate
 from flask_mercure_sse.protocol.update import Update
 
 from .outbox_adding import Adding
-from .outbox_clock import SUPPORTED, Now
+from .outbox_clock import SUPPORTED, clock
 from .outbox_order import Order
 from .outbox_sending import Outcome, Row
 from .outbox_table import topics_in, update_in, values_of
@@ -87,7 +87,7 @@ class Store:
         self.find_engine = find_engine
         columns = table.c
         self._unfinished: ColumnElement[bool] = columns.failed_at.is_(None)
-        self._free: ColumnElement[bool] = self._unfinished & (columns.not_before <= Now())
+        self._free: ColumnElement[bool] = self._unfinished & (columns.not_before <= clock())
         self._adding = Adding(table)
         self._delete = delete(table).where(columns.claim == bindparam("token"))
 
@@ -188,7 +188,7 @@ class Store:
         order = Order()
         found: dict[int, tuple[str | None, tuple[str, ...]]] = {}
         looked = (
-            select(columns.id, columns.hub, columns.topics, (columns.not_before <= Now()).label("free"))
+            select(columns.id, columns.hub, columns.topics, (columns.not_before <= clock()).label("free"))
             .where(self._unfinished, columns.id > bindparam("after"), *map(self._elsewhere, without))
             .order_by(columns.id)
             .limit(_PAGE)
@@ -220,7 +220,7 @@ class Store:
         connection.execute(
             update(self.table)
             .where(columns.id.in_(ids), self._free)
-            .values(claim=claim, not_before=Now() + lease)
+            .values(claim=claim, not_before=clock() + lease)
         )
         taken = select(self.table).where(columns.id.in_(ids), columns.claim == claim)
         return {row["id"]: row for row in connection.execute(taken).mappings()}
@@ -229,7 +229,7 @@ class Store:
         try:
             return Row(row["id"], row["hub"], update_in(dict(row)), row["attempts"])
         except InvalidUpdate as error:
-            self._change(connection, claim, [row["id"]], failed_at=Now(), error=str(error))
+            self._change(connection, claim, [row["id"]], failed_at=clock(), error=str(error))
             return None
 
     def has_free(self, bind: Engine | Connection, without: Sequence[str | None]) -> bool:
@@ -250,8 +250,15 @@ class Store:
         :param without: hubs whose updates do not count.
         """
         columns = self.table.c
-        waiting = (self._unfinished, columns.not_before > Now(), columns.id <= last, columns.error.is_(None))
-        looked = select(func.min(columns.not_before) - Now()).where(*waiting, *map(self._elsewhere, without))
+        waiting = (
+            self._unfinished,
+            columns.not_before > clock(),
+            columns.id <= last,
+            columns.error.is_(None),
+        )
+        looked = select(func.min(columns.not_before) - clock()).where(
+            *waiting, *map(self._elsewhere, without)
+        )
         with transaction(bind) as connection:
             return connection.scalar(looked)
 
@@ -272,9 +279,9 @@ class Store:
             for ids in _ids(outcome.published):
                 connection.execute(delete(self.table).where(columns.claim == claim, columns.id.in_(ids)))
             for row, error in outcome.refused:
-                self._change(connection, claim, [row.id], failed_at=Now(), error=error)
+                self._change(connection, claim, [row.id], failed_at=clock(), error=error)
             for one in outcome.delayed:
-                waits = Now() + one.seconds
+                waits = clock() + one.seconds
                 self._change(
                     connection, claim, [one.row.id], not_before=waits, attempts=one.attempts, error=one.error
                 )

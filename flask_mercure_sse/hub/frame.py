@@ -49,8 +49,8 @@ class SubscriptionFrame(Frame):
     __slots__ = ("_active", "_subscription", "_written", "audience")
 
     def __init__(self, audience: ProtocolVersion, subscription: Subscription, *, active: bool) -> None:
-        self.id = new_urn()
-        self.position = 0
+        self.id: str = new_urn()
+        self.position: int = 0
         self.audience: ProtocolVersion = audience
         self._encoded = None
         self._written: Update | None = None

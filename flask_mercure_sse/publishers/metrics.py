@@ -12,11 +12,8 @@ from .counters import EVENTS, Event, PublishCounters
 Figures = Callable[[], Iterable[tuple[str, PublishCounters, int, int]]]
 
 
-class PublishCollector(Collector):
-    """Reads the figures when somebody asks.
-
-    :param figures: gives for each name of hubs what was counted, and how many updates and bytes wait.
-    """
+class _PublishCollector(Collector):
+    """Reads the figures when somebody asks."""
 
     def __init__(self, figures: Figures) -> None:
         self._figures = figures
@@ -34,3 +31,11 @@ class PublishCollector(Collector):
             updates.add_metric((hub,), waiting)
             sizes.add_metric((hub,), size)
         return [*counts.values(), updates, sizes]
+
+
+def publish_collector(figures: Figures) -> Collector:
+    """Return what a registry of Prometheus collects.
+
+    :param figures: gives for each name of hubs what was counted, and how many updates and bytes wait.
+    """
+    return _PublishCollector(figures)

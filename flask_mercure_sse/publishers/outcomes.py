@@ -28,8 +28,8 @@ class Outcomes:
     """
 
     def __init__(self, hub: str, tell: Tell, counters: PublishCounters | None = None) -> None:
-        self.hub = hub
-        self.counters = counters or PublishCounters()
+        self.hub: str = hub
+        self.counters: PublishCounters = counters or PublishCounters()
         self._tell = tell
         self._outage_began: float | None = None
         self._logged_at = -QUIET

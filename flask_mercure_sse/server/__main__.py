@@ -31,12 +31,15 @@ def _status_of_main() -> int:
     return 0
 
 
-if __name__ == "__main__":
-    _read_env_file()
-    status = _status_of_main()
+def _end(status: int) -> None:
+    """End the process without what Python does: it uses locks, of which older gevents complain by then."""
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # who read it may be gone
             stream.flush()
-    # Without what Python does at its end: locks are used there, of which older gevents complain by then.
     os._exit(status)
+
+
+if __name__ == "__main__":
+    _read_env_file()
+    _end(_status_of_main())

@@ -71,7 +71,8 @@ print(json.dumps([first, second, connection in mercure.subscriptions("/told")]))
 print("patched" if "gevent.monkey" in sys.modules else "not patched")
 """
 
-PATCHED = "from gevent import monkey; monkey.patch_all()\n" + FORK
+# Older gevents complain of what Python does at its end.
+PATCHED = f"from gevent import monkey; monkey.patch_all()\n{FORK}\nsys.stdout.flush(); os._exit(0)\n"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, MetaData, create_engine, event, select, update
 
-from flask_mercure_sse.integrations.outbox_clock import Now
+from flask_mercure_sse.integrations.outbox_clock import clock
 from flask_mercure_sse.integrations.outbox_listing import drop, entries, retry
 from flask_mercure_sse.integrations.outbox_sending import MAX_ATTEMPTS
 from flask_mercure_sse.integrations.outbox_table import outbox_table
@@ -66,7 +66,7 @@ def test_an_update_comes_out_as_it_went_in(site: Site) -> None:
 
 def test_the_databases_clock_is_that_of_the_world(engine: Engine) -> None:
     with engine.connect() as connection:
-        assert abs(connection.scalar(select(Now())) - time.time()) < 60
+        assert abs(connection.scalar(select(clock())) - time.time()) < 60
 
 
 def test_a_claimed_update_is_its_claimers_until_the_claim_ends(site: Site) -> None:

@@ -59,6 +59,8 @@ if child == 0:
         heard = [receiver.next(), receiver.next()]
         mercure.publish("/told", ["child heard", before, heard])
         subscription.close()
+        with mercure.app.app_context():
+            mercure.flush()
     finally:
         os._exit(0)
 first = receiver.next()

@@ -82,6 +82,8 @@ class FanOut:
         self._dirty: list[Outbox] = []
         self._dirty_since = 0.0
         self._join_for = JOIN_TIME
+        self._is_in_turn = False
+        self._flushes_with_turn = False
         self._flushed_at = 0.0
         self._flush_time = 0.0  # seconds that the last flush took
         self._doomed: list[tuple[Connection, str]] = []
@@ -186,10 +188,25 @@ class FanOut:
         if took > JOIN_TIME and now - self._flushed_at < took:
             # Right behind a flush that took long: another at once would take as long for this update alone.
             self._join_for = min(took / 2, MAX_JOIN_TIME)
-            self._loop.timer(self._join_for).start(self.flush)
+            # From now, not from when the loop's turn began: the flush was in it.
+            self._loop.timer(self._join_for).start(self.flush, update=True)
         else:
             self._join_for = JOIN_TIME
-            self._loop.run_callback(self.flush)
+            if self._is_in_turn:
+                self._flushes_with_turn = True
+            else:
+                self._loop.run_callback(self.flush)
+
+    def begin_turn(self) -> None:
+        """Take it that updates come from a turn of a server, which tells when it is over."""
+        self._is_in_turn = True
+
+    def end_turn(self) -> None:
+        """Write what the turn has brought: at once, for a callback of the loop takes another turn."""
+        self._is_in_turn = False
+        if self._flushes_with_turn:
+            self._flushes_with_turn = False
+            self.flush()
 
     def flush(self) -> None:
         """Write all that waits."""

@@ -13,7 +13,7 @@ import select
 import socket
 import time
 from collections import deque
-from typing import Any
+from typing import Any, Protocol
 
 import gevent
 
@@ -36,12 +36,25 @@ MAX_TURN = 0.01
 """Seconds for which connections are served before the loop has its turn."""
 
 
+class Turns(Protocol):
+    """Somebody who does once for many requests what each asks for."""
+
+    def begin_turn(self) -> None:
+        """Requests are answered from now on."""
+        ...
+
+    def end_turn(self) -> None:
+        """Those that were there are answered."""
+        ...
+
+
 class HttpServer:
     """Serves a handler.
 
     :param listener: an address to listen on, or a socket that listens.
     :param handler: gets each request; what it raises is answered 500.
     :param admission: how many may be connected, no limit by default.
+    :param turns: is told when a turn of many requests begins and ends.
     """
 
     def __init__(
@@ -52,6 +65,7 @@ class HttpServer:
         *,
         admission: Admission | None = None,
         counters: Counters | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.limits: HttpLimits = limits or HttpLimits()
         self.admission: Admission = admission or Admission()
@@ -61,6 +75,7 @@ class HttpServer:
         self.heads: HeadReader = HeadReader()
         self.workers: Workers[Connection] = Workers(Connection.work)
         self._handler = handler
+        self._turns = turns
         self._connections: dict[int, Connection] = {}
         self._told: deque[tuple[int, int]] = deque()
         """Descriptors, with what the epoll told of each, that had no turn yet."""
@@ -135,6 +150,16 @@ class HttpServer:
     # The loop's callbacks
 
     def _on_ready(self) -> None:
+        if self._turns is None:
+            self._serve_turn()
+            return
+        self._turns.begin_turn()
+        try:
+            self._serve_turn()
+        finally:
+            self._turns.end_turn()
+
+    def _serve_turn(self) -> None:
         now = time.monotonic
         until = now() + MAX_TURN
         if not self._told:

@@ -63,7 +63,7 @@ class Standalone:
             counters=counters,
         )
         self.server: HttpServer = HttpServer(
-            listener, self._handle, limits, admission=self.admission, counters=counters
+            listener, self._handle, limits, admission=self.admission, counters=counters, turns=self.fanout
         )
 
     def start(self) -> None:

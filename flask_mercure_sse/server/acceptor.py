@@ -15,12 +15,10 @@ from typing import Any
 
 from .admission import RETRY_AFTER
 from .counters import Counters
+from .listeners import BACKLOG
 from .system import Socket, close
 
 logger: logging.Logger = logging.getLogger(__name__)
-
-BACKLOG = 4096
-"""Connections that the system keeps until they are accepted."""
 
 MAX_ACCEPTED = 64
 """Connections that are accepted in one turn of the loop; the others wait for the next."""

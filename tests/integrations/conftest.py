@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, MetaData, create_engine, event
 from sqlalchemy.orm import Session
 
 from flask_mercure_sse.integrations.binding import Binding
 from flask_mercure_sse.integrations.changes import model_changed
+from flask_mercure_sse.integrations.outbox_table import outbox_table
 from tests.integrations.hearing import StandaloneHub
 from tests.integrations.recorder import Recorder
 from tests.integrations.schema import Base
@@ -23,6 +24,16 @@ from tests.services import mariadb, postgresql
 @pytest.fixture
 def recorder() -> Recorder:
     return Recorder()
+
+
+@pytest.fixture
+def metadata(engine: Engine) -> Iterator[MetaData]:
+    """Tables beside the schema's: the outbox, in the database of the test."""
+    metadata = MetaData()
+    outbox_table(metadata)
+    metadata.create_all(engine)
+    yield metadata
+    metadata.drop_all(engine)
 
 
 @pytest.fixture(autouse=True)

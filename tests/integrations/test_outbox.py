@@ -31,15 +31,6 @@ pytestmark = pytest.mark.usefixtures("tables")
 
 
 @pytest.fixture
-def metadata(engine: Engine) -> Iterator[MetaData]:
-    metadata = MetaData()
-    outbox_table(metadata)
-    metadata.create_all(engine)
-    yield metadata
-    metadata.drop_all(engine)
-
-
-@pytest.fixture
 def site(engine: Engine, metadata: MetaData) -> Site:
     """An app whose updates of projects go to ``/projects`` and carry their names."""
     site = Site(engine, Hub(), metadata)

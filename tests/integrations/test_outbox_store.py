@@ -13,7 +13,6 @@ from sqlalchemy import Engine, MetaData, create_engine, event, select, update
 from flask_mercure_sse.integrations.outbox_clock import clock
 from flask_mercure_sse.integrations.outbox_listing import drop, entries, retry
 from flask_mercure_sse.integrations.outbox_sending import MAX_ATTEMPTS
-from flask_mercure_sse.integrations.outbox_table import outbox_table
 from flask_mercure_sse.protocol.errors import ConfigurationError
 from flask_mercure_sse.protocol.update import Update
 from tests.integrations.outboxes import Hub, Site
@@ -30,15 +29,6 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
         engine = create_engine(request.getfixturevalue(f"{request.param}_url"))
     yield engine
     engine.dispose()
-
-
-@pytest.fixture
-def metadata(engine: Engine) -> Iterator[MetaData]:
-    metadata = MetaData()
-    outbox_table(metadata)
-    metadata.create_all(engine)
-    yield metadata
-    metadata.drop_all(engine)
 
 
 @pytest.fixture

@@ -34,7 +34,6 @@ from .publishers.direct import DirectPublisher
 from .publishers.embedded import EmbeddedPublisher
 from .publishers.embedded_source import EmbeddedSource
 from .publishers.http_source import HttpSource
-from .publishers.noting import NotingPublisher
 from .publishers.outcomes import Outcomes, Tell
 from .publishers.recording import RecordingPublisher, recordings_of
 from .publishers.renewal import RenewedToken
@@ -95,7 +94,7 @@ class AppState:
     versions: Versions
     keys: Keys = field(repr=False)
     hub: Hub | None
-    embedded: DirectPublisher | None
+    embedded: EmbeddedPublisher | None
     connections: Connections
     timeouts: Timeouts
     ways: Ways
@@ -155,6 +154,11 @@ class AppState:
         :raises InvalidUpdate: it does.
         """
         self.version.check(update)
+
+    @property
+    def never_fails(self) -> bool:
+        """Whether the app's hub takes each update: the embedded one does."""
+        return self.embedded is not None
 
     def publish(self, update: Update) -> str:
         """Publish an update that has been checked on the app's hub."""
@@ -316,6 +320,7 @@ class Elsewhere:
         self.address: str | None = hub_url or state.address
         self.publish: Callable[[Update], str] = publisher.publish
         self.publish_many: Callable[[Sequence[Update]], list[str]] = publisher.publish_many
+        self.never_fails: bool = False
         self.encode: Callable[[object], str] = state.encode
         self.way: tuple[int, str | None, str | None, bool] = (id(state), hub_url, jwt, wait)
         """Equal for outlets that lead to the same place in the same way."""
@@ -365,7 +370,7 @@ def build_state(app: Flask, instance: MercureSSE, config: MercureConfig) -> AppS
         versions=versions,
         keys=keys,
         hub=hub,
-        embedded=_direct_publisher(hub, incoming, tell) if hub else None,
+        embedded=_embedded_publisher(hub, incoming, tell) if hub else None,
         connections=connections,
         timeouts=timeouts,
         streams=OpenStreams(),
@@ -399,9 +404,8 @@ def _embedded_hub(config: MercureConfig, versions: Versions) -> Hub:
     )
 
 
-def _direct_publisher(hub: Hub, incoming: Incoming, tell: Tell) -> DirectPublisher:
-    publisher = NotingPublisher(EmbeddedPublisher(hub), incoming.note_published)
-    return DirectPublisher(publisher, Outcomes(EMBEDDED, tell))
+def _embedded_publisher(hub: Hub, incoming: Incoming, tell: Tell) -> EmbeddedPublisher:
+    return EmbeddedPublisher(hub, Outcomes(EMBEDDED, tell), incoming.note_published)
 
 
 def _teller(app: Flask) -> Tell:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -29,6 +29,11 @@ class Outlet(Protocol):
         ...
 
     @property
+    def never_fails(self) -> bool:
+        """Whether each update is taken, so that many may be handed over at once."""
+        ...
+
+    @property
     def encode(self) -> Callable[[object], str]:
         """What returns data as JSON."""
         ...
@@ -42,6 +47,10 @@ class Outlet(Protocol):
 
     def publish(self, update: Update, /) -> Any:
         """Publish an update that has been checked."""
+        ...
+
+    def publish_many(self, updates: Sequence[Update], /) -> Any:
+        """Publish updates that have been checked, in their order."""
         ...
 
     def elsewhere(self, hub_url: str | None, jwt: str | None, /) -> Outlet:
@@ -58,6 +67,7 @@ class PlainOutlet:
     """
 
     address: str | None = None
+    never_fails: bool = False
 
     def __init__(
         self,
@@ -72,6 +82,11 @@ class PlainOutlet:
 
     def check(self, update: Update, /) -> None:
         """Each update is right here that is one."""
+
+    def publish_many(self, updates: Sequence[Update], /) -> None:
+        """Publish updates in their order."""
+        for update in updates:
+            self.publish(update)
 
     def elsewhere(self, hub_url: str | None, jwt: str | None, /) -> Outlet:
         if hub_url is not None or jwt is not None:

@@ -137,6 +137,8 @@ class _Index:
     def find(self, topics: tuple[str, ...]) -> list[Group]:
         """Return each group that selected one of the topics, once."""
         followers = self._followers
+        if not followers:
+            return []
         rows: list[dict[Group, None]] = []
         for topic in topics:
             if exact := followers.get((EXACT, topic)):

@@ -35,7 +35,7 @@ class DirectPublisher:
             if self._tells_failures:
                 self._outcomes.refused_at_once(update, error)
             raise
-        self._outcomes.published_at_once(update)
+        self._outcomes.published_at_once((update,))
         return event_id
 
     def publish_many(self, updates: Sequence[Update]) -> list[str]:

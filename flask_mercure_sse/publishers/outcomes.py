@@ -71,10 +71,10 @@ class Outcomes:
             self._logged_at, self._unlogged = now, 0
         self._tell_failed(updates, error)
 
-    def published_at_once(self, update: Update) -> None:
-        """Tell that the hub took an update that did not wait."""
-        self.counters.add("accepted")
-        self.published([update])
+    def published_at_once(self, updates: Sequence[Update]) -> None:
+        """Tell that the hub took updates that did not wait."""
+        self.counters.add("accepted", len(updates))
+        self.published(updates)
 
     def refused_at_once(self, update: Update, error: PublishError) -> None:
         """Tell that the hub did not take an update that did not wait; whoever publishes it gets the error."""

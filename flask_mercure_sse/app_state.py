@@ -86,7 +86,7 @@ class AppState:
     :param hub: the embedded hub, None where the hub is another program.
     :param incoming: what the app hears of its hub.
     :param names: how figures call the external hubs that settings name, by URL.
-    :param tell: gets each update when it is settled.
+    :param tell: gets updates when they are settled.
     """
 
     instance: MercureSSE
@@ -412,11 +412,11 @@ def _teller(app: Flask) -> Tell:
     """Return what sends the signals about the updates of an app, which it does not keep alive."""
     reference = weakref.ref(app)
 
-    def tell(update: Update, error: PublishError | None) -> None:
+    def tell(updates: Sequence[Update], error: PublishError | None) -> None:
         if error is None:
-            tell_published(reference(), update)
+            tell_published(reference(), updates)
         else:
-            tell_failed(reference(), update, error)
+            tell_failed(reference(), updates, error)
 
     return tell
 

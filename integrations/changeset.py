@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from .changes import Change, Key, merge
@@ -37,8 +37,8 @@ class ChangeSet:
 
     def __init__(self) -> None:
         self.changes: dict[Key, Change] = {}
-        self.pending: dict[Key, None] = {}
-        """The rows whose changes are still to be told."""
+        self.pending: dict[Key, Change] = {}
+        """The changes that are still to be told."""
         self.held: list[Held] = []
         """The updates of rows that wait for the commit."""
         self.deferred: list[Held] = []
@@ -60,6 +60,16 @@ class ChangeSet:
         self.committing: bool = False
         self.committed: bool = False
 
+    def record_all(self, changes: Iterable[Change]) -> None:
+        """Take more changes of rows into account."""
+        known, pending = self.changes, self.pending
+        for change in changes:
+            key = change.key
+            if key in known or change.event == "refresh":
+                self.record(change)
+            else:
+                known[key] = pending[key] = change
+
     def record(self, change: Change) -> None:
         """Take one more change of a row into account."""
         key = change.key
@@ -68,8 +78,7 @@ class ChangeSet:
         before = self.changes.get(key)
         merged = change if before is None else merge(before, change)
         if merged is not None:
-            self.changes[key] = merged
-            self.pending[key] = None
+            self.changes[key] = self.pending[key] = merged
         else:
             del self.changes[key]
             self.pending.pop(key, None)
@@ -78,8 +87,7 @@ class ChangeSet:
 
     def absorb(self, other: ChangeSet) -> None:
         """Take over the changes of a savepoint that was released."""
-        for change in other.changes.values():
-            self.record(change)
+        self.record_all(other.changes.values())
         self.deferred += other.deferred
 
     def drop(self, keys: Collection[Key]) -> None:

@@ -43,7 +43,7 @@ def _publish_together(held: Sequence[Held], outlet: Outlet) -> None:
 
 
 def _publish_each(held: Sequence[Held], outlet: Outlet) -> tuple[int, PublishError] | None:
-    """Publish updates one by one; where the hub gives no answer, return how many it answered, and the error."""
+    """Publish updates one by one, to the first without an answer; return its position and the error."""
     for position, (_key, binding, _outlet, update) in enumerate(held):
         try:
             outlet.publish(update)

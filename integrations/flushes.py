@@ -63,14 +63,14 @@ def _unknown_of_deleted(plan: Plan, state: InstanceState[Any]) -> set[str] | Non
 
 def _unknown_of_changed(plan: Plan, state: InstanceState[Any]) -> set[str] | None:
     columns, relations = plan.reader.columns, plan.reader.relations
-    unknown: list[str] = []
+    unknown: set[str] | None = None
     for name, value in state.committed_state.items():
         if value.__class__ is LoaderCallableStatus and name in columns:
-            unknown.append(name)  # set before it had been loaded
+            unknown = {name, *(unknown or ())}  # set before it had been loaded
         elif name in relations:
             # A foreign key may be about to change, or the row to be deleted as an orphan.
-            unknown += state.unloaded & columns.keys()
-    return set(unknown) if unknown else None
+            unknown = {*(state.unloaded & columns.keys()), *(unknown or ())}
+    return unknown
 
 
 # After the flush
@@ -149,10 +149,10 @@ class _Collector:
     def take_changed(self, plan: Plan, item: object) -> None:
         """Take the update of an object's row, none where nothing really changed."""
         state = state_of(item)
-        before, now = state.committed_state, vars(item)
-        reader, equal, identity = plan.reader, plan.reader.equal, state.identity
+        before, identity = state.committed_state, state.identity
         if not before or identity is None:
             return
+        reader, equal, now = plan.reader, plan.reader.equal, vars(item)
         key = (reader.space, identity)
         fetched = self._fetched.get(key, UNKNOWN) if self._fetched else UNKNOWN
         changed: list[str] = []

@@ -162,9 +162,9 @@ class Incoming:
     def __contains__(self, subscription: IncomingSubscription) -> bool:
         return self.follower_of(subscription) is not None
 
-    def note_published(self, event_id: str) -> None:
-        """Remember an update that this process publishes; before it is sent, for it may be back at once."""
-        if self._shared:
+    def note_published(self, event_ids: Iterable[str]) -> None:
+        """Remember what this process publishes; before it is sent, for it may be back at once."""
+        for event_id in event_ids if self._shared else ():
             self.published.add(event_id)
 
     def add(self, subscription: IncomingSubscription, surroundings: Callable[[], Surroundings]) -> None:

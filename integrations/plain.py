@@ -44,7 +44,9 @@ class PlainTaker:
         self._outlet.check(Update((f"{table}/0", table), type=self._type))
         self._next_id = urn_series().__next__
         self._most = binding.max_bytes
+        self._sure = self._most // 4  # no character takes more bytes
         self._end = writer.body.end
+        self._carries_data = binding.carries_data
         self._starts = {
             event: f'{{"event": "{event}", "model": "{model.__name__}", "id": ' for event in binding.events
         }
@@ -72,10 +74,10 @@ class PlainTaker:
         else:
             text, encoded = quote(str(key), safe=""), self._writer.body.key_of(change.identity)
         data = ""
-        if self._binding.carries_data and change.event != "delete":
+        if self._carries_data and change.event != "delete":
             data = self._writer.data_member(change)
         body = f"{start}{encoded}{changed}{data}{self._end}"
-        if not fits(body, self._most):
+        if len(body) > self._sure and not fits(body, self._most):
             self._binding.truncated += 1
             body = self._writer.body.truncated(change, change.event)
         topics = (f"{self._table}/{text}", self._table)

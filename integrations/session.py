@@ -115,8 +115,7 @@ def _after_flush(session: Session, _context: object) -> None:
     if not changes:
         return
     change_set = change_set or change_set_of(session)
-    for change in changes:
-        change_set.record(change)
+    change_set.record_all(changes)
     change_set.flushed = {id(change.object) for change in changes if change.event == "delete"}
 
 

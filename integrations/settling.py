@@ -63,9 +63,14 @@ def _load(session: Session, groups: Mapping[type, list[Change]]) -> None:
         reader, options = reader_of(model), ()
         if plan is not None:
             options = (*plan.eager, *plan.load) if len(group) > 1 else plan.load
+        if options or (plan is not None and plan.reads):
+            asked = group
+        else:
+            # No value is read, so only rows that are not certain count.
+            asked = [change for change in group if change.stale or change.doubtful or change.remade]
         wanted = [
             change
-            for change in group
+            for change in asked
             if _can_be_loaded(change) and (options or _must_be_loaded(plan, change, len(group)))
         ]
         if wanted:

@@ -42,11 +42,12 @@ def tell(session: Session, change_set: ChangeSet, *, may_load: bool = True) -> N
     token = _failures.set(failures)
     try:
         changes = change_set.changes
-        recorded = [changes[key] for key in pending]
+        recorded = list(pending.values())
         for change in recorded if change_set.vague else ():
             change.stale = change.stale or change.key[0] in change_set.vague
         settled, linked = _settle(session, recorded, changes, may_load)
-        change_set.drop(pending.keys() | linked)
+        if change_set.held:
+            change_set.drop(pending.keys() | linked)
         told = _tell_each(settled, change_set, linked)
     finally:
         _failures.reset(token)

@@ -15,8 +15,6 @@ from .text import is_plain, shown, text_problem
 EARLIEST = "earliest"
 """The reserved event id that asks for the whole history (`Mercure, Reconciliation`)."""
 
-_set = object.__setattr__
-
 MAX_RETRY = 2**63 - 1
 
 MAX_ID_LENGTH = 1024
@@ -74,19 +72,26 @@ class Update:
 
         For many updates that differ in little: the checks take longer than all the rest.
         """
-        update = object.__new__(cls)
-        _set(update, "topics", topics)
-        _set(update, "data", data)
-        _set(update, "private", private)
-        _set(update, "id", id)
-        _set(update, "type", type)
-        _set(update, "retry", retry)
+        update = _new(cls)
+        _set_topics(update, topics)
+        _set_data(update, data)
+        _set_private(update, private)
+        _set_id(update, id)
+        _set_type(update, type)
+        _set_retry(update, retry)
         return update
 
     @property
     def topic(self) -> str:
         """The canonical topic."""
         return self.topics[0]
+
+
+_new = object.__new__
+# Of a frozen class nothing else sets a field as fast.
+_set_topics, _set_data, _set_private, _set_id, _set_type, _set_retry = (
+    getattr(Update, name).__set__ for name in ("topics", "data", "private", "id", "type", "retry")
+)
 
 
 def _check_topic(topic: object) -> None:

@@ -15,7 +15,7 @@ class EmbeddedPublisher:
     """Hands updates to a hub in this process, which always takes them; see :class:`~.publisher.Publisher`.
 
     :param outcomes: what is told of each update.
-    :param note: gets the event id of each update, before it is published: it may be back at once.
+    :param note: gets the event ids of updates, before they are published: they may be back at once.
     """
 
     def __init__(self, hub: Hub, outcomes: Outcomes, note: Note) -> None:
@@ -29,7 +29,7 @@ class EmbeddedPublisher:
         return self._outcomes.counters
 
     def publish(self, update: Update) -> str:
-        self._note(update.id)
+        self._note((update.id,))
         event_id = self._hub.publish(update)
         self._outcomes.published_at_once((update,))
         return event_id
@@ -37,8 +37,7 @@ class EmbeddedPublisher:
     def publish_many(self, updates: Sequence[Update]) -> list[str]:
         """Publish updates in their order, with no other between them, and return their ids."""
         ids = [update.id for update in updates]
-        for event_id in ids:
-            self._note(event_id)
+        self._note(ids)
         self._hub.publish_many(updates)
         self._outcomes.published_at_once(updates)
         return ids

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ..protocol.update import Update
 from .publisher import Publisher
 
-Note = Callable[[str], None]
-"""Gets the event id of an update of the app's own."""
+Note = Callable[[Iterable[str]], None]
+"""Gets the event ids of updates of the app's own."""
 
 
 class NotingPublisher:
@@ -22,10 +22,10 @@ class NotingPublisher:
         self._note = note
 
     def publish(self, update: Update) -> str:
-        self._note(update.id)
+        self._note((update.id,))
         event_id = self._publisher.publish(update)
         if event_id != update.id:  # some hubs make their own
-            self._note(event_id)
+            self._note((event_id,))
         return event_id
 
     def close(self) -> None:

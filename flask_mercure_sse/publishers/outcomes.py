@@ -15,8 +15,8 @@ logger: logging.Logger = logging.getLogger(__name__)
 QUIET = 60.0
 """Seconds between two lines about updates that were given up."""
 
-Tell = Callable[[Update, PublishError | None], None]
-"""Gets an update that a hub took, or that is given up and why."""
+Tell = Callable[[Sequence[Update], PublishError | None], None]
+"""Gets updates that a hub took, or that are given up and why."""
 
 
 class Outcomes:
@@ -48,8 +48,7 @@ class Outcomes:
         """Tell that the hub took updates."""
         self.counters.add("published", len(updates))
         self._end_outage()
-        for update in updates:
-            self._tell(update, None)
+        self._tell(updates, None)
 
     def retried(self, error: PublishError) -> None:
         """Tell that the hub fails for the time being; the first of such failures begins an outage."""
@@ -84,8 +83,7 @@ class Outcomes:
 
     def _tell_failed(self, updates: Sequence[Update], error: PublishError) -> None:
         error.is_told = True
-        for update in updates:
-            self._tell(update, error)
+        self._tell(updates, error)
 
     def _end_outage(self) -> None:
         if self._outage_began is not None:

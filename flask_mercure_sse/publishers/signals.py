@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from blinker import NamedSignal, Namespace
 
@@ -28,18 +29,18 @@ publish_failed: NamedSignal = _signals.signal(
 )
 
 
-def tell_published(sender: object, update: Update) -> None:
-    """Send ``update_published``; an error of its receivers goes to the log."""
-    if update_published.receivers:
+def tell_published(sender: object, updates: Iterable[Update]) -> None:
+    """Send ``update_published`` for each update; an error of its receivers goes to the log."""
+    for update in updates if update_published.receivers else ():
         try:
             update_published.send(sender, update=update)
         except Exception:
             logger.exception("A receiver of update_published failed")
 
 
-def tell_failed(sender: object, update: Update, error: PublishError) -> None:
-    """Send ``publish_failed``; an error of its receivers goes to the log."""
-    if publish_failed.receivers:
+def tell_failed(sender: object, updates: Iterable[Update], error: PublishError) -> None:
+    """Send ``publish_failed`` for each update; an error of its receivers goes to the log."""
+    for update in updates if publish_failed.receivers else ():
         try:
             publish_failed.send(sender, update=update, error=error)
         except Exception:

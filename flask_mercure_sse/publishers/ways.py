@@ -42,8 +42,8 @@ class Ways:
     :param connections: the pool of connections to all hubs.
     :param background: whether updates are sent in the background.
     :param settings: how they wait there.
-    :param tell: gets each update when it is settled.
-    :param note: gets the event id of each update that is sent.
+    :param tell: gets updates when they are settled.
+    :param note: gets the event ids of updates that are sent.
     :param names: how figures call the hubs that settings name, by URL.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from flask_mercure_sse import PublishError, Update
 from flask_mercure_sse.publishers.background import BackgroundPublisher, HubQueue
@@ -49,11 +49,11 @@ class Background:
         self.queue = HubQueue(self.outcomes, QueueSettings(**settings))  # pyright: ignore[reportArgumentType]
         self.publisher = BackgroundPublisher(self.hub, self.queue)
 
-    def _tell(self, update: Update, error: PublishError | None) -> None:
+    def _tell(self, updates: Sequence[Update], error: PublishError | None) -> None:
         if error is None:
-            self.published.append(update)
+            self.published += updates
         else:
-            self.failed.append((update, error))
+            self.failed += [(update, error) for update in updates]
 
     def publish(self, *data: str) -> list[str]:
         return [self.publisher.publish(Update(("/a",), one)) for one in data]

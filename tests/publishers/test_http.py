@@ -150,6 +150,6 @@ def test_an_id_is_noted_before_its_update_is_sent_and_so_is_one_that_the_hub_mak
     hub: FakeHub, publisher: HttpPublisher
 ) -> None:
     noted: list[tuple[str, int]] = []
-    noting = NotingPublisher(publisher, lambda event_id: noted.append((event_id, len(hub.requests))))
+    noting = NotingPublisher(publisher, lambda ids: noted.extend((one, len(hub.requests)) for one in ids))
     noting.publish(Update(("/a",), id="my-id"))
     assert noted == [("my-id", 0), ("its-id", 1)]

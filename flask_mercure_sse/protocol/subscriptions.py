@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import quote
@@ -67,10 +67,10 @@ class SubscriptionFilter:
 ALL = SubscriptionFilter()
 
 
-def read_event(data: str, *, type: str, topic: str) -> SubscriptionEvent | None:
+def read_event(data: str, *, types: Collection[str], topic: str) -> SubscriptionEvent | None:
     """Read the data of a subscription event; None where it is none (`Mercure, Subscription Events`).
 
-    :param type: the ``type`` that its JSON says.
+    :param types: what its JSON may say as its ``type``.
     :param topic: the member that holds the selector.
     """
     try:
@@ -79,7 +79,7 @@ def read_event(data: str, *, type: str, topic: str) -> SubscriptionEvent | None:
         return None
     told: Mapping[str, Any] = cast("dict[str, Any]", document) if isinstance(document, dict) else {}
     followed, subscriber, active = told.get(topic), told.get("subscriber"), told.get("active")
-    if told.get("type") != type or not isinstance(followed, str) or not isinstance(subscriber, str):
+    if told.get("type") not in types or not isinstance(followed, str) or not isinstance(subscriber, str):
         return None
     if not isinstance(active, bool):
         return None

@@ -206,7 +206,8 @@ class Mercure0:
         return Update((described["id"],), data=data, private=True, id=id or new_urn())
 
     def subscription_event(self, type: str | None, data: str) -> SubscriptionEvent | None:
-        return read_event(data, type="Subscription", topic="topic")
+        # Hubs of Mercure 1.0 that still serve 0.x write the type as 1.0 does.
+        return read_event(data, types=("Subscription", "subscription"), topic="topic")
 
     def subscription_filter(self, parts: Sequence[str]) -> SubscriptionFilter:
         # Some hubs write a space as "+"; ours never leaves a plus sign as it is.

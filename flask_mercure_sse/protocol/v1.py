@@ -334,7 +334,7 @@ class Mercure1:
     def subscription_event(self, type: str | None, data: str) -> SubscriptionEvent | None:
         if type != EVENT_TYPE:
             return None
-        return read_event(data, type="subscription", topic="match")
+        return read_event(data, types=("subscription",), topic="match")
 
     def subscription_filter(self, parts: Sequence[str]) -> SubscriptionFilter:
         if not parts:

@@ -69,6 +69,13 @@ def test_event_is_read_as_it_was_told(active: bool, payload: object) -> None:
     assert read == SubscriptionEvent(selector.text, ADA, active, payload)
 
 
+def test_event_of_a_1_0_hub_that_still_serves_0_x_is_read() -> None:
+    """It has the topics of 0.x and the type's name of 1.0."""
+    told = {"type": "subscription", "topic": "/a", "subscriber": ADA, "active": True, "id": f"{URL}"}
+    read = MERCURE_0.subscription_event("mercure", json.dumps(told))
+    assert read == SubscriptionEvent("/a", ADA, True)
+
+
 @pytest.mark.parametrize(
     "data",
     [

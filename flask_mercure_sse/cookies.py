@@ -33,6 +33,11 @@ def cookie_options(hub_url: str, secure: bool | None, options: Mapping[str, Any]
     return {"path": path_of(hub_url), "secure": secure, "httponly": True, "samesite": "Strict", **options}
 
 
+def as_named(name: str, attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes with what the cookie's name demands (`RFC 6265bis, The "__Secure-" Prefix`)."""
+    return {**attributes, "secure": True} if name.startswith("__Secure-") else attributes
+
+
 def check_size(token: str) -> None:
     """Check that a token fits into a cookie.
 

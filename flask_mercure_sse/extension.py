@@ -399,20 +399,17 @@ class MercureSSE(Events, Listening):
             lifetime = state.token_lifetime
             attributes.setdefault("max_age", None if lifetime is None else int(lifetime))
         name = state.version.cookie_name(secure=bool(attributes["secure"]))
-        response.set_cookie(name, token, **attributes)
+        response.set_cookie(name, token, **cookies.as_named(name, attributes))
         if jwt is None:
             cookie_renewal.mark(response, state, attributes)
         return response
 
     def delete_authz_cookie(self, response: ResponseT, **options: Any) -> ResponseT:
         """Take every token back that the browser may have for the hub, and return the response."""
+        attributes = cookies.cookie_options(self.hub_base_url(), None, options)
         for name in self._state().cookie_names:
-            # With this prefix browsers heed nothing that is not for https.
-            secure = True if name.startswith("__Secure-") else None
-            response.delete_cookie(name, **cookies.cookie_options(self.hub_base_url(), secure, options))
-        cookie_renewal.unmark(
-            response, self._state(), cookies.cookie_options(self.hub_base_url(), None, options)
-        )
+            response.delete_cookie(name, **cookies.as_named(name, attributes))
+        cookie_renewal.unmark(response, self._state(), attributes)
         return response
 
     def cookie_renewer(self, renewer: RenewerT) -> RenewerT:

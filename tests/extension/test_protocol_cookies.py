@@ -79,6 +79,17 @@ def test_the_name_may_be_another_but_two_versions_have_two(name_in: str, name: s
     assert given == name
 
 
+@pytest.mark.parametrize("options", [{}, {"secure": False}])
+@pytest.mark.parametrize("name_in", ["0.x", "1.0"])
+def test_a_name_that_browsers_take_for_https_alone_says_so(name_in: str, options: dict[str, bool]) -> None:
+    app = make(name_in, MERCURE_AUTHZ_COOKIE_NAME="__Secure-push")
+    with app.test_request_context():
+        [(_, _, attributes)] = cookies(mercure_of(app).set_authz_cookie(Response(), "/a", **options))
+        taken = cookies(mercure_of(app).delete_authz_cookie(Response(), **options))
+    assert attributes["Secure"]
+    assert taken[0][2]["Secure"]
+
+
 @in_1_0
 @pytest.mark.parametrize(
     ("config", "options", "name"),

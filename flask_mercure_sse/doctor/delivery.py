@@ -67,6 +67,9 @@ def check_delivery(route: Route, open_stream: Open, publisher: Publisher) -> Ite
             yield from (Finding(check, "skipped", "nothing was published") for check in CHECKS)
             return
         yield Finding("publish", "ok", f"the hub took updates at {route.inside}")
+        if reader.problem is not None:
+            yield from (Finding(check, "skipped", "no stream is open") for check in CHECKS)
+            return
         delivered = _delivered(route, sent, reader, inside)
         yield delivered
         if delivered.status != "ok":
@@ -156,5 +159,5 @@ def _cookie(route: Route, sent: _Sent, browser: Listener) -> Finding:
         "cookie",
         "failed",
         f"the hub does not take a token in the cookie {name}{said}",
-        "MERCURE_AUTHZ_COOKIE_NAME must be the hub's name of it, and a proxy must pass cookies on",
+        fixes.COOKIE,
     )

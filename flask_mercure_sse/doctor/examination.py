@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 
 from ..app_state import AppState
-from ..protocol.errors import ConfigurationError, MercureError, MissingKeyError
+from ..protocol.errors import ConfigurationError, MissingKeyError, SubscriptionsError
 from ..protocol.ids import new_urn
 from ..publishers.connections import Timeouts
 from ..publishers.http import HttpPublisher
@@ -19,6 +19,9 @@ from .origins import check_origin
 from .settings import check_settings
 
 PATH = "the path"
+
+MISDIRECTED = 421
+"""What a hub answers that knows its own URLs, at another."""
 
 
 def examine(state: AppState, hub: str | None, origin: str | None, patience: float) -> Iterator[Finding]:
@@ -84,6 +87,9 @@ def _reached(state: AppState, url: str, timeouts: Timeouts) -> Finding:
         location = listener.headers.get("Location")
         if location is not None:
             return Finding(check, "failed", f"{url} leads to {location}", "set the hub's URL to that one")
+        if listener.status == MISDIRECTED:
+            message = f"{url} answers {listener.problem}, so it is another URL than those of the hub"
+            return Finding(check, "failed", message, fixes.OTHER_NAME)
         return Finding(check, "failed", f"{url} answers {listener.problem}, as no hub does", fixes.NO_HUB)
 
 
@@ -95,8 +101,7 @@ def _presence(state: AppState, hub: str) -> Finding:
         document = state.subscriptions.read(
             hub + path.removeprefix(version.hub_path), lambda: _token(state, path)
         )
-    except MercureError as error:
-        return Finding(
-            "presence", "warning", str(error), "switch the hub's subscriptions on, where you need them"
-        )
+    except SubscriptionsError as error:
+        fix = fixes.PRESENCE.get(error.status, "read the hub's log")
+        return Finding("presence", "warning", str(error), fix)
     return Finding("presence", "ok", f"the hub tells of {len(version.listed(document))} subscriptions")

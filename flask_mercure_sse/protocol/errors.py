@@ -43,7 +43,7 @@ class InvalidUpdate(MercureError, ValueError):
         return type(self), (self.field, self.problem)  # it crosses the pipes of process pools
 
 
-_OF_THE_HUB = frozenset({401, 404, 405, 407, 408, 425, 429, 502, 503, 504})
+_OF_THE_HUB = frozenset({401, 404, 405, 407, 408, 421, 425, 429, 502, 503, 504})
 
 
 class PublishError(MercureError):

@@ -22,9 +22,11 @@ MAX_KEPT = 1000
 """Answers that are kept."""
 
 _HINTS = {
-    401: "MERCURE_SUBSCRIBER_SECRET_KEY must be the hub's key for subscribers",
+    401: "MERCURE_SUBSCRIBER_SECRET_KEY must be the hub's key for subscribers, and MERCURE_PROTOCOL the "
+    "version that it speaks",
     403: "the hub's key for subscribers is another, or it does not let this app see them",
     404: "nobody of that name is there, or the hub's subscriptions are off; they are an option of each hub",
+    421: "the hub is not told that this URL is its own: name it in the hub's settings",
 }
 
 Answer = tuple[float, "str | SubscriptionsError"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -65,8 +66,15 @@ class Proxy(BaseHTTPRequestHandler):
     token: str | None = None
     """What it presents to the hub, whoever asks."""
     kept_from_hub: frozenset[str] = frozenset({"host"})
+    answers: Mapping[str, int] = {}
+    """Ends of paths, and the status that it answers there by itself."""
 
     def do_GET(self) -> None:
+        path = urlsplit(self.path).path
+        for end, status in self.answers.items():
+            if path.endswith(end):
+                self.send_error(status)
+                return
         headers = {
             name: value for name, value in self.headers.items() if name.lower() not in self.kept_from_hub
         }
@@ -83,6 +91,14 @@ class Proxy(BaseHTTPRequestHandler):
                     self.wfile.write(waiting)
                     waiting = b""
             self.wfile.write(waiting)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        headers = {name: self.headers[name] for name in ("Authorization", "Content-Type")}
+        answer = requests.post(self.hub + self.path, body, headers=headers, timeout=10)
+        self.send_response(answer.status_code)
+        self.end_headers()
+        self.wfile.write(answer.content)
 
     def log_message(self, *_arguments: object) -> None:
         pass
@@ -187,6 +203,22 @@ def test_a_wrong_key_of_subscribers_is_told(hub: Server) -> None:
     _, found = examined(MERCURE_HUB_URL=hub.url, MERCURE_SUBSCRIBER_SECRET_KEY=PUBLISHER)
     assert found["subscribe"]["status"] == "failed"
     assert found["subscribe"]["fix"].startswith("MERCURE_SUBSCRIBER_SECRET_KEY")
+    assert found["publish"]["status"] == "ok"
+    assert found["delivery"]["message"] == "no stream is open"
+    assert found["presence"]["fix"].startswith("MERCURE_SUBSCRIBER_SECRET_KEY")
+
+
+def test_a_hub_that_does_not_tell_who_is_there_is_a_warning(proxy: ProxyTo) -> None:
+    code, found = examined(MERCURE_HUB_URL=proxy(answers={"/subscriptions": 404}))
+    assert code == 0
+    assert found["presence"]["status"] == "warning"
+    assert "switch the hub's subscriptions on" in found["presence"]["fix"]
+
+
+def test_a_name_that_the_hub_does_not_know_as_its_own_is_told(proxy: ProxyTo) -> None:
+    _, found = examined(MERCURE_HUB_URL=proxy(answers={"": 421}))
+    assert "it is another URL than those of the hub" in found["hub"]["message"]
+    assert "public_urls" in found["hub"]["fix"]
 
 
 def test_a_proxy_that_passes_all_on_is_well(hub: Server, proxy: ProxyTo) -> None:

@@ -99,9 +99,10 @@ def hub() -> Iterator[FakeHub]:
 @pytest.mark.parametrize(
     ("status", "fix"),
     [
-        (401, "MERCURE_SUBSCRIBER_SECRET_KEY must be the hub's key"),
+        (401, "MERCURE_SUBSCRIBER_SECRET_KEY must be the hub's key .* MERCURE_PROTOCOL the version"),
         (403, "the hub's key for subscribers is another"),
         (404, "the hub's subscriptions are off"),
+        (421, "name it in the hub's settings"),
     ],
 )
 def test_a_refusal_of_an_external_hub_says_what_to_change(

@@ -78,7 +78,7 @@ def test_what_is_given_up_is_told(hub: Hub, hubs: Hubs) -> None:
     assert isinstance(error, PublishError)
 
 
-@pytest.mark.parametrize("status", [None, 301, 401, 404, 405, 408, 429, 502, 503, 504])
+@pytest.mark.parametrize("status", [None, 301, 401, 404, 405, 408, 421, 429, 502, 503, 504])
 def test_a_hub_that_is_down_is_tried_once_and_left_alone(status: int | None, hub: Hub, hubs: Hubs) -> None:
     hub.answer = lambda _update: status
     outcome = hubs.deliver(rows("/a", "/b", "/c"), NEVER)

@@ -35,6 +35,11 @@ class Line:
         said = b"".join(self._said).decode("utf-8", "replace")
         return re.findall(r"^last-event-id: (.*)\r$", said, re.MULTILINE | re.IGNORECASE)
 
+    @property
+    def count(self) -> int:
+        """How many connections have come."""
+        return len(self._said)
+
     def cut(self) -> None:
         """Break every connection that is open now."""
         with self._lock:

@@ -96,8 +96,12 @@ def standalone(
     subscriber_key: str = SUBSCRIBER_KEY,
     algorithm: str = "HS256",
     switches: tuple[str, ...] = ("--allow-anonymous", "--subscriptions"),
+    public_url: str | None = None,
 ) -> Iterator[str]:
-    """Run the standalone hub and give its URL."""
+    """Run the standalone hub and give its URL.
+
+    :param public_url: its URL for browsers, where it is another.
+    """
     port = free_port()
     url = f"http://127.0.0.1:{port}{PATH}"
     options = {
@@ -109,7 +113,7 @@ def standalone(
         "--cors-origins": PAGE,
         "--publish-origins": PAGE,
         "--protocol": protocol,
-        "--public-url": url,
+        "--public-url": public_url or url,
         "--issuer": ISSUER,
     }
     arguments = [part for option in options.items() for part in option]

@@ -29,7 +29,17 @@ from .changes import Key
 from .content import compose, sender_options, text_of, topics_of
 from .failures import report
 from .muting import is_muted, muted_now
-from .options import Arguments, Constant, Option, adapt, call_or_value, data_option, option, topic_option
+from .options import (
+    Arguments,
+    Constant,
+    Option,
+    adapt,
+    call_or_value,
+    data_option,
+    option,
+    refuse_coroutines,
+    topic_option,
+)
 from .outlets import Held, Outlet, collected
 from .tracking import deferral
 
@@ -121,6 +131,9 @@ class Binding(Bound):
         self.connected: bool = False
         _check_choice("private", private, bool)
         _check_choice("when", when, bool)
+        for function in (marshaler, callback):
+            if function is not None:
+                refuse_coroutines(function)
         self.signal = signal
         self.sender = sender
         self.name = name

@@ -64,7 +64,10 @@ def adapt(function: Callable[..., Any]) -> Option:
 
     That is the shape of a blinker receiver: the subject comes first, then any of the signal's arguments
     that the signature names, or all of them for ``**arguments``.
+
+    :raises BindingError: it is a coroutine function.
     """
+    refuse_coroutines(function)
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
@@ -72,9 +75,18 @@ def adapt(function: Callable[..., Any]) -> Option:
         return lambda subject, arguments: function(subject)
     kinds = [parameter.kind for parameter in parameters]
     takes_subject = bool(kinds) and (kinds[0] in _POSITIONAL or inspect.Parameter.VAR_POSITIONAL in kinds)
+    others = parameters[1 if takes_subject else 0 :]
+    if any(
+        parameter.kind is inspect.Parameter.POSITIONAL_ONLY and parameter.default is inspect.Parameter.empty
+        for parameter in others
+    ):
+        raise BindingError(
+            f"{_name(function)}: has arguments before the '/' that have no name to be given by; "
+            "leave that to the first one"
+        )
     names = [
         parameter.name
-        for parameter in parameters[1 if takes_subject else 0 :]
+        for parameter in others
         if parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     ]
     takes_all = inspect.Parameter.VAR_KEYWORD in kinds
@@ -84,6 +96,25 @@ def adapt(function: Callable[..., Any]) -> Option:
         return function(subject, **asked) if takes_subject else function(**asked)
 
     return call
+
+
+def refuse_coroutines(function: Callable[..., Any]) -> None:
+    """Find out now that a callable would give something to wait for, which is true and no topic.
+
+    :raises BindingError: it would.
+    """
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(_method_of_calls(function)):
+        raise BindingError(
+            f"{_name(function)}: is a coroutine function, and a binding waits for none; give a plain one"
+        )
+
+
+def _method_of_calls(function: Callable[..., Any]) -> object:
+    return None if isinstance(function, type) else getattr(type(function), "__call__", None)  # noqa: B004
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__qualname__", type(function).__qualname__)
 
 
 class Template:

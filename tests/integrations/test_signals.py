@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +27,19 @@ def paid() -> Signal:
 class Order:
     id: object
     secret: str = "a secret"
+
+
+def without_a_name(sender: object, total: int, /) -> int:
+    return total
+
+
+async def waiting(sender: object) -> bool:
+    return False
+
+
+class Waiting:
+    async def __call__(self, sender: object) -> bool:
+        return False
 
 
 def bind(recorder: Recorder, signal: Any, *arguments: Any, **options: Any) -> Any:
@@ -344,6 +358,7 @@ def test_an_error_while_privacy_is_decided_makes_the_update_private(recorder: Re
         ({"id": "a\nb"}, "id: .* control character"),
         ({"private": "yes"}, "private: 'yes' is neither bool nor a callable"),
         ({"when": "always"}, "when: 'always' is neither bool nor a callable"),
+        ({"data": without_a_name}, "without_a_name: has arguments before the '/'"),
     ],
 )
 def test_an_argument_that_cannot_work_is_an_error_at_once(
@@ -351,6 +366,16 @@ def test_an_argument_that_cannot_work_is_an_error_at_once(
 ) -> None:
     with pytest.raises(BindingError, match=problem):
         bind(recorder, paid, **options)
+    assert not paid.receivers
+
+
+@pytest.mark.parametrize("function", [waiting, Waiting(), Waiting().__call__, partial(waiting)])
+@pytest.mark.parametrize("option", ["topic", "data", "private", "when", "type", "marshaler", "callback"])
+def test_a_coroutine_function_is_an_error_at_once_for_what_it_gives_is_always_true(
+    option: str, function: Any, recorder: Recorder, paid: Signal
+) -> None:
+    with pytest.raises(BindingError, match="is a coroutine function"):
+        bind(recorder, paid, **{option: function})
     assert not paid.receivers
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from blinker import NamedSignal, Namespace
 
@@ -26,7 +26,8 @@ class NamespaceBinding(Bound):
         self.connected: bool = True
         for signal in namespace.values():
             self._add(signal)
-        self._follow(namespace)
+        self._followers = _followers_of(namespace)
+        self._followers.append(self._take)
 
     def __repr__(self) -> str:
         return f"<NamespaceBinding of {', '.join(binding.source for binding in self.bindings)}>"
@@ -43,6 +44,8 @@ class NamespaceBinding(Bound):
 
     def disconnect(self) -> None:
         self.connected = False
+        if self._take in self._followers:
+            self._followers.remove(self._take)
         for binding in self.bindings:
             binding.disconnect()
 
@@ -51,14 +54,40 @@ class NamespaceBinding(Bound):
         if self._data is not None:
             binding(self._data)
 
-    def _follow(self, namespace: Namespace) -> None:
-        """Bind what the namespace makes from now on; it tells nobody, so its method is asked on the way."""
-        make = namespace.signal
+    def _take(self, signal: NamedSignal) -> None:
+        if signal not in self._bindings:
+            self._add(signal)
 
-        def signal(name: str, doc: str | None = None) -> NamedSignal:
-            made = make(name, doc)
-            if self.connected and made not in self._bindings:
-                self._add(made)
-            return made
 
-        vars(namespace)["signal"] = signal
+Follower = Callable[[NamedSignal], None]
+
+
+class _Followed:
+    """What a namespace inherits from once somebody follows it, for it tells nobody of its new signals.
+
+    Its method ``signal`` may be held by others since before, as ``blinker.signal`` is: that it were replaced
+    they would not notice.
+    """
+
+    _followers: list[Follower]
+
+    def __setitem__(self, name: str, signal: NamedSignal) -> None:
+        cast("Any", super()).__setitem__(name, signal)
+        for take in list(self._followers):
+            take(signal)
+
+    def setdefault(self, name: str, signal: NamedSignal) -> NamedSignal:
+        # blinker 1.8 adds signals by this.
+        namespace = cast("Any", self)
+        if name not in namespace:
+            namespace[name] = signal
+        return namespace[name]
+
+
+def _followers_of(namespace: Namespace) -> list[Follower]:
+    """Return those who get each signal that a namespace makes."""
+    kind = type(namespace)
+    if not issubclass(kind, _Followed):
+        vars(namespace)["_followers"] = []
+        namespace.__class__ = type(kind.__name__, (_Followed, kind), {"__module__": kind.__module__})
+    return cast("Any", namespace)._followers

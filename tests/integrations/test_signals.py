@@ -219,6 +219,14 @@ def test_all_signals_of_a_namespace_are_bound_also_those_that_come_later(recorde
     assert repr(binding) == "<NamespaceBinding of order-paid, order-sent>"
 
 
+def test_a_signal_that_is_made_by_a_function_held_before_is_bound(recorder: Recorder) -> None:
+    namespace = Namespace()
+    signal = namespace.signal  # as blinker.signal is of blinker's own namespace
+    bind(recorder, namespace, "/shop")
+    signal("order-sent").send(None)
+    assert recorder.topics == [("/shop",)]
+
+
 def test_a_namespace_is_disconnected_as_a_whole(recorder: Recorder) -> None:
     namespace = Namespace()
     paid = namespace.signal("order-paid")

@@ -1,6 +1,7 @@
 """Bindings that publish nothing for a while: during imports, seeds and tests.
 
-What is muted holds for the running greenlet or task alone, so a request beside it goes on publishing.
+What is muted holds for the running greenlet or task alone, so a request beside it goes on publishing. A task
+that is started in the block has a copy of its context, and is muted as long as the block lasts.
 """
 
 from __future__ import annotations
@@ -17,7 +18,17 @@ Muted = frozenset[object]
 
 NOTHING: Muted = frozenset()
 
-_muted: ContextVar[Muted] = ContextVar("muted", default=NOTHING)
+
+class _Block:
+    """A block and what it mutes; nothing any more once it has ended."""
+
+    __slots__ = ("targets",)
+
+    def __init__(self, targets: Muted) -> None:
+        self.targets = targets
+
+
+_blocks: ContextVar[tuple[_Block, ...]] = ContextVar("blocks", default=())
 
 
 @contextmanager
@@ -26,16 +37,19 @@ def muted(*targets: object) -> Generator[None, None, None]:
 
     :param targets: bindings and models (with their subclasses); all bindings where none is given.
     """
-    token = _muted.set(_muted.get() | (frozenset(targets) or {EVERYTHING}))
+    block = _Block(frozenset(targets) or frozenset({EVERYTHING}))
+    token = _blocks.set((*_blocks.get(), block))
     try:
         yield
     finally:
-        _muted.reset(token)
+        block.targets = NOTHING
+        _blocks.reset(token)
 
 
 def muted_now() -> Muted:
     """Return what is muted here."""
-    return _muted.get()
+    blocks = _blocks.get()
+    return NOTHING.union(*(block.targets for block in blocks)) if blocks else NOTHING
 
 
 def is_muted(muted: Muted, binding: object, model: type | None = None) -> bool:

@@ -129,3 +129,22 @@ def test_a_task_beside_the_block_is_heard(recorder: Recorder) -> None:
     with publish_signal(recorder, paid, data=lambda sender: sender):
         asyncio.run(both())
     assert [update.data for update in recorder.updates] == ["heard"]
+
+
+def test_a_task_that_is_started_in_the_block_is_muted_until_the_block_ends(recorder: Recorder) -> None:
+    async def speak(ended: asyncio.Event) -> None:
+        paid.send("muted")
+        await ended.wait()
+        paid.send("heard")
+
+    async def mute() -> None:
+        ended = asyncio.Event()
+        with muted():
+            task = asyncio.create_task(speak(ended))
+            await asyncio.sleep(0)
+        ended.set()
+        await task
+
+    with publish_signal(recorder, paid, data=lambda sender: sender):
+        asyncio.run(mute())
+    assert [update.data for update in recorder.updates] == ["heard"]

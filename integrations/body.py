@@ -6,6 +6,7 @@ import json
 
 from .changes import Change
 from .content import Encode
+from .options import as_text, plain
 from .scope import Scope
 
 MAX_BYTES = 64 * 1024
@@ -60,14 +61,21 @@ class BodyWriter:
 
     def key_of(self, identity: tuple[object, ...]) -> str:
         """Return a primary key as JSON; of several columns it is a list."""
-        key: object = identity[0] if len(identity) == 1 else list(identity)
-        if type(key) is int:
-            return str(key)
-        try:
-            return self._encode(key)
-        except (TypeError, ValueError):
-            # What JSON does not know is the text that it is in the topic.
-            return self._encode(str(key) if len(identity) == 1 else list(map(str, identity)))
+        key = key_data(identity)
+        return str(key) if type(key) is int else self._encode(key)
+
+
+def key_data(identity: tuple[object, ...]) -> object:
+    """Return a primary key as data; of several columns it is a list.
+
+    What JSON has no type for is the text that it is in the topic: an app's encoder may write dates without
+    their microseconds, and two keys are never to look the same.
+    """
+    parts = [part if type(part) in _PLAIN else as_text(part) for part in map(plain, identity)]
+    return parts[0] if len(parts) == 1 else parts
+
+
+_PLAIN = frozenset({int, str, bool, float})
 
 
 def _shared(scope: Scope) -> dict[str, str | None]:

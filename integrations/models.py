@@ -12,7 +12,7 @@ from .binding import Binding
 from .body import MAX_BYTES
 from .changes import EVENTS, Change, model_changed
 from .content import topics_of
-from .options import Arguments, Constant, Option, fields_of, names_in, names_option, parts_of
+from .options import Arguments, Constant, Option, as_text, fields_of, names_in, names_option, parts_of
 from .outlets import Held, Outlet
 from .related import table_name
 from .scope import current_scope
@@ -186,7 +186,7 @@ class ModelBinding(Binding):
 
 
 def _quoted(value: object) -> str:
-    return str(value) if type(value) is int else quote(str(value), safe="")
+    return str(value) if type(value) is int else quote(as_text(value), safe="")
 
 
 def _checked_events(events: Iterable[str]) -> frozenset[str]:

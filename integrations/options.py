@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -151,7 +152,7 @@ class Template:
     def __call__(self, subject: object, arguments: Arguments) -> str:
         parts = [self._literals[0]]
         for path, literal in zip(self._paths, self._literals[1:], strict=True):
-            value = str(self._value(path, subject, arguments))
+            value = as_text(self._value(path, subject, arguments))
             parts.append(quote(value, safe="") if self._encode else value)
             parts.append(literal)
         return "".join(parts)
@@ -170,6 +171,22 @@ class Template:
             what = "None" if value is None else "something to call, and a template calls nothing"
             raise BindingError(f"{self._name}: the field {{{'.'.join(path)}}} of {self._text!r} is {what}")
         return value
+
+
+def as_text(value: object) -> str:
+    """Return a value as the text that stands for it in a topic and in a body.
+
+    Bytes are hexadecimal.
+    """
+    value = plain(value)
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def plain(value: object) -> object:
+    """Return the text or number that an enumeration's member is, as JSON has it, and other values as they are."""
+    if isinstance(value, Enum) and isinstance(value, (str, int)):
+        return cast("object", value.value)
+    return value
 
 
 def _member(value: object, name: str) -> Any:

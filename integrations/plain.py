@@ -12,6 +12,7 @@ from flask_mercure_sse.protocol.update import Update
 
 from .changes import Change
 from .content import sender_options
+from .options import as_text
 from .outlets import Held
 from .related import relations_of
 from .writing import ModelWriter, fits
@@ -72,7 +73,7 @@ class PlainTaker:
         if type(key) is int:
             text = encoded = str(key)
         else:
-            text, encoded = quote(str(key), safe=""), self._writer.body.key_of(change.identity)
+            text, encoded = quote(as_text(key), safe=""), self._writer.body.key_of(change.identity)
         data = ""
         if self._carries_data and change.event != "delete":
             data = self._writer.data_member(change)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from .body import key_data
 from .changes import Change
 from .content import own_data
 
@@ -43,8 +44,7 @@ def _identities(value: Any) -> Any:
         return [_identities(one) for one in cast("list[Any]", value)]
     from .rows import model_of, reader_of
 
-    identity = reader_of(model_of(value)).identity_of(value)
-    return identity[0] if len(identity) == 1 else list(identity)
+    return key_data(reader_of(model_of(value)).identity_of(value))
 
 
 def table_name(model: type, declared: type) -> str:

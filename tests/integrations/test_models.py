@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum, IntEnum
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Column, Engine, Integer, String, Table
+from flask import Flask
+from sqlalchemy import Column, Engine, Integer, PickleType, String, Table
 from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
     Session,
+    mapped_column,
     registry,
 )
 
@@ -106,6 +114,45 @@ def test_a_key_that_json_does_not_know_is_text(recorder: Recorder, session: Sess
     session.commit()
     assert recorder.bodies[0]["id"] == str(key)
     assert recorder.topics == [(f"/token/{key}", "/token")]
+
+
+class Color(str, Enum):
+    RED = "red"
+
+
+class Level(IntEnum):
+    LOW = 1
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        (datetime(2024, 1, 2, 3, 4, 5, 678901), "2024-01-02 03:04:05.678901"),
+        (Color.RED, "red"),
+        (Level.LOW, 1),
+        (b"\xff/", "ff2f"),
+        (Decimal("1.50"), "1.50"),
+    ],
+)
+def test_a_key_is_the_same_text_in_topic_and_body_whatever_the_apps_encoder_makes_of_it(
+    key: object, text: str | int, recorder: Recorder, engine: Engine
+) -> None:
+    class Own(DeclarativeBase):
+        pass
+
+    class Row(Own):
+        __tablename__ = "row"
+        id: Mapped[Any] = mapped_column(PickleType, primary_key=True)
+
+    recorder.outlet.encode = Flask("app").json.dumps
+    bind(recorder, Row, data=lambda row: 1)
+    Own.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add(Row(id=key))
+        session.commit()
+    Own.metadata.drop_all(engine)
+    assert recorder.bodies[0]["id"] == text
+    assert recorder.topics == [(f"/row/{quote(str(text))}", "/row")]
 
 
 def test_a_topic_template_is_filled_from_the_row(recorder: Recorder, session: Session) -> None:

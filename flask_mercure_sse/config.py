@@ -107,6 +107,9 @@ class MercureConfig:
     hub_keepalive_interval: float = 15
     """Seconds between comments on an idle stream, 0 for none."""
 
+    hub_max_streams: int | None = None
+    """Streams that the embedded hub keeps open at most; None: what the app's server is known to carry."""
+
     hub_reconciliation_length: int = 500
     """Number of updates that the embedded hub keeps for subscribers that come back, 0 for none."""
 
@@ -293,6 +296,7 @@ KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "MERCURE_HUB_ALLOW_ANONYMOUS": ("hub_allow_anonymous", readers.flag),
     "MERCURE_HUB_SUBSCRIPTIONS": ("hub_subscriptions", readers.flag),
     "MERCURE_HUB_KEEPALIVE_INTERVAL": ("hub_keepalive_interval", readers.number),
+    "MERCURE_HUB_MAX_STREAMS": ("hub_max_streams", readers.limit),
     "MERCURE_HUB_RECONCILIATION_LENGTH": ("hub_reconciliation_length", readers.count),
     "MERCURE_MAX_BODY_SIZE": ("max_body_size", readers.limit),
     "MERCURE_MAX_TOPICS": ("max_topics", readers.limit),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
-from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Flask, request
@@ -13,47 +11,27 @@ from werkzeug.wrappers import Response
 
 from .protocol.errors import Unavailable
 from .protocol.version import HUB_PATH
+from .server.carrying import carrying
 from .server.front import API_PATH, refusal_response
+from .server.stream import Stream
 from .server.wsgi import HubFront, to_wsgi
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 METHODS = ["GET", "HEAD", "POST", "QUERY", "OPTIONS"]
 
-INSTEAD = (
-    "Run the hub on its own (python -m flask_mercure_sse.server) and set MERCURE_HUB_URL, or serve the app "
-    "with one process that has threads or greenlets, such as: gunicorn --workers 1 --threads 100, or "
-    "gunicorn --workers 1 --worker-class gevent."
-)
+_KEPT_FOR_DEBUGGING = "werkzeug.debug.preserve_context"
+"""Where Werkzeug's debugger has the app leave its contexts, to keep them until the response has ended."""
 
 
-def server_problem(environ: Mapping[str, Any]) -> str | None:
-    """Say why an embedded hub cannot work under the server that made `environ`, None when it can."""
-    if environ.get("wsgi.multiprocess"):
-        return (
-            "The embedded Mercure hub lives in one process, and this server runs several: an update reaches "
-            f"only the subscribers of the process that published it. {INSTEAD}"
-        )
-    if "SERVER_SOFTWARE" not in environ and "uwsgi.version" not in environ:
-        return None  # no server: a test client calls the app directly
-    if not environ.get("wsgi.multithread") and not _greenlets():
-        return (
-            "The embedded Mercure hub keeps responses open, and this server's only worker would serve "
-            f"nothing else meanwhile. {INSTEAD}"
-        )
-    return None
-
-
-def _greenlets() -> bool:
-    monkey = sys.modules.get("gevent.monkey")
-    return monkey is not None and bool(monkey.is_module_patched("threading"))
-
-
-def embed(app: Flask, front: HubFront) -> None:
+def embed(app: Flask, front: HubFront, max_streams: int | None = None) -> None:
     """Serve a hub at ``/.well-known/mercure`` of an app.
 
     Under a server that cannot carry it the hub answers 503 with the reason, and the app's first request in
-    each process writes the reason to the log.
+    each process writes the reason to the log. Under one that carries some streams the others are answered
+    503.
+
+    :param max_streams: how many may be open at most, None for as many as the server is known to carry.
     """
     checked_process = 0
 
@@ -62,13 +40,18 @@ def embed(app: Flask, front: HubFront) -> None:
         nonlocal checked_process
         if checked_process != os.getpid():
             checked_process = os.getpid()
-            if problem := server_problem(request.environ):
+            if problem := carrying(request.environ).problem:
                 logger.error(problem)
 
     def serve(**_path: str) -> Response:
-        if problem := server_problem(request.environ):
-            return to_wsgi(refusal_response(Unavailable(problem)))
-        return front.respond(request.environ)
+        environ = request.environ
+        carried = carrying(environ, max_streams)
+        if carried.problem:
+            return to_wsgi(refusal_response(Unavailable(carried.problem)))
+        response = front.respond(environ, carried)
+        if isinstance(response.response, Stream):
+            _let_go_of_contexts(environ)
+        return response
 
     blueprint = Blueprint("mercure_hub", __name__)
     for rule in (HUB_PATH, API_PATH, f"{API_PATH}/<path:rest>", *front.other_paths):
@@ -77,3 +60,9 @@ def embed(app: Flask, front: HubFront) -> None:
             rule, "serve", serve, methods=METHODS, provide_automatic_options=False, merge_slashes=False
         )
     app.register_blueprint(blueprint)
+
+
+def _let_go_of_contexts(environ: dict[str, Any]) -> None:
+    """Have a stream's request and all that the app put beside it end with the view, also in debug mode."""
+    if "SERVER_SOFTWARE" in environ:  # a test client asks for the contexts on purpose
+        environ.pop(_KEPT_FOR_DEBUGGING, None)

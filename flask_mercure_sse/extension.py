@@ -132,7 +132,7 @@ class MercureSSE(Events, Listening):
                 MAKE_A_KEY,
             )
         if state.hub is not None:
-            embed(app, state.hub_front())
+            embed(app, state.hub_front(), state.config.hub_max_streams)
         tell_transaction(app)
         self._listen_with_requests(app)
         if state.config.cookie_renew:

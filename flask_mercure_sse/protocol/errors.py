@@ -205,6 +205,13 @@ class TooManyConnections(Refusal):
         super().__init__(f"the limit of {limit.replace('_', ' ')} is reached")
 
 
+class TooManyStreams(Refusal):
+    """The server around the hub can carry no other stream now (`RFC 9110, 503 Service Unavailable`)."""
+
+    status: ClassVar[int] = 503
+    answer: ClassVar[str | None] = "Too many streams are open"
+
+
 class Unavailable(Refusal):
     """The hub cannot serve this here; the text says what to run instead."""
 

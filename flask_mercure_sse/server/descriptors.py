@@ -52,6 +52,17 @@ def raise_limit() -> int | None:
     return soft
 
 
+def allowed_files() -> int | None:
+    """Return how many open files may be connections in a process that is not the hub's own.
+
+    :returns: None where the system has no such limit.
+    """
+    if resource is None:
+        return None
+    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else max(0, soft - OWN)
+
+
 def connections_for(files: int | None, wanted: int) -> int:
     """Return how many connections there may be.
 

@@ -22,6 +22,7 @@ from ..protocol.errors import (
     NotFound,
     Refusal,
     TooManyConnections,
+    TooManyStreams,
     Unauthorized,
 )
 from ..protocol.forms import Fields, parse_form
@@ -136,11 +137,23 @@ class Front:
                 response = self._answer(request, version, answers)
         except (Refusal, InvalidUpdate) as error:
             refusal = error if isinstance(error, Refusal) else InvalidRequest(str(error))
-            self._counters.refused(refusal)
-            response = _refused(request, refusal, version)
+            return self._refuse(request, refusal, version)
+        self._add_headers(request, response)
+        return response
+
+    def refuse(self, request: Request, refusal: Refusal) -> Response:
+        """Return the answer to a request that the hub would take but what serves it does not."""
+        return self._refuse(request, refusal, self.hub.versions.oldest)
+
+    def _refuse(self, request: Request, refusal: Refusal, version: ProtocolVersion) -> Response:
+        self._counters.refused(refusal)
+        response = _refused(request, refusal, version)
+        self._add_headers(request, response)
+        return response
+
+    def _add_headers(self, request: Request, response: Response | Opening) -> None:
         response.headers.append(("X-Content-Type-Options", "nosniff"))
         response.headers += self._cors.headers_for(request.headers.get("origin"))
-        return response
 
     def _at_hub(self) -> Mapping[str, Answer]:
         answers: dict[str, Answer] = {
@@ -294,7 +307,7 @@ def _refused(request: Request, refusal: Refusal, version: ProtocolVersion) -> Re
     response = refusal_response(refusal)
     if isinstance(refusal, MethodNotAllowed):
         response.headers.append(("Allow", refusal.allowed))
-    if isinstance(refusal, TooManyConnections):
+    if isinstance(refusal, (TooManyConnections, TooManyStreams)):
         response.headers.append(("Retry-After", str(RETRY_AFTER)))
     if challenge := version.challenge(refusal):
         response.headers.append(("WWW-Authenticate", challenge))

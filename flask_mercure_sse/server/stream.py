@@ -45,6 +45,7 @@ class Stream:
         self._ended = False
         self._closed = False
         self._unwanted = False
+        self._probed = False
         self._changed = threading.Condition()
         self._on_close: Callable[[], None] | None = None
 
@@ -84,10 +85,23 @@ class Stream:
         if self._first:
             return self._first.popleft().encoded
         with self._changed:
-            waited = bool(self._backlog) or self._wait()
+            if not self._backlog:
+                self._wait()
             if self._ended:
                 raise StopIteration
-            return self._take() if waited else COMMENT
+            self._probed = False
+            return self._take() if self._backlog else COMMENT
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the server has done with it."""
+        return self._closed
+
+    def probe(self) -> None:
+        """Send a comment now: only by writing does a server learn that the client has left."""
+        with self._changed:
+            self._probed = True
+            self._changed.notify()
 
     def end(self) -> None:
         """Send no more: whoever reads finds the end, and closes the stream."""
@@ -104,15 +118,14 @@ class Stream:
         if on_close:
             on_close()
 
-    def _wait(self) -> bool:
-        """Wait for a frame or the end; False when it is time for a comment."""
+    def _wait(self) -> None:
+        """Wait for a frame, the end, or the time of a comment."""
         limit = min(self._keepalive_interval or LONGEST_WAIT, LONGEST_WAIT)
         if self._expires_at is not None:
             limit = max(0.0, min(limit, self._expires_at - time.time()))
-        arrived = self._changed.wait_for(lambda: bool(self._backlog) or self._ended, limit)
+        self._changed.wait_for(lambda: bool(self._backlog) or self._ended or self._probed, limit)
         if self._expired():
             self._end()
-        return arrived
 
     def _expired(self) -> bool:
         return self._expires_at is not None and time.time() >= self._expires_at

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,16 +13,22 @@ from werkzeug.wrappers import Request as WsgiRequest
 from werkzeug.wrappers import Response as WsgiResponse
 
 from ..hub.hub import Hub
-from ..protocol.errors import ContentTooLarge, InvalidRequest
+from ..protocol.errors import ContentTooLarge, InvalidRequest, TooManyStreams
 from ..protocol.limits import Limits
 from ..protocol.rights import ANONYMOUS
+from .carrying import Carrying
 from .exchange import Request, Response
 from .front import Front, Opening
 from .open_streams import OpenStreams
+from .stopping import StopWatch
 from .stream import Stream
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 OPENED = "flask_mercure_sse.opened"
 """Key of a WSGI environment for a callable that gets the stream that the request opens."""
+
+_UNLIMITED = Carrying()
 
 _METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}")
 
@@ -47,18 +55,42 @@ class HubFront:
         self._front = front
         self._keepalive_interval = keepalive_interval
         self._streams = streams or OpenStreams()
+        self._stop_watch = StopWatch(self._streams)
+        self._told_limit_in: int | None = None
         self._max_body = (limits or Limits()).body_size
 
     def __call__(self, environ: dict[str, object], start_response: object) -> Iterable[bytes]:
         """Serve the hub alone, as a WSGI application."""
         return self.respond(environ)(environ, start_response)  # pyright: ignore[reportArgumentType]
 
-    def respond(self, environ: dict[str, Any]) -> WsgiResponse:
-        """Return the response to a request for the hub, its subscription API or its description."""
-        answer = self._front.answer(request_of(environ, self._max_body))
-        return self._opened(answer, environ.get(OPENED)) if isinstance(answer, Opening) else to_wsgi(answer)
+    def respond(self, environ: dict[str, Any], carrying: Carrying = _UNLIMITED) -> WsgiResponse:
+        """Return the response to a request for the hub, its subscription API or its description.
 
-    def _opened(self, opening: Opening, tell: Callable[[Stream], object] | None) -> WsgiResponse:
+        :param carrying: how many streams the server carries.
+        """
+        request = request_of(environ, self._max_body)
+        answer = self._front.answer(request)
+        if not isinstance(answer, Opening):
+            return to_wsgi(answer)
+        stream, cursor = self._stream(answer)
+        if not self._streams.admit(stream, carrying.most):
+            self._tell_limit(carrying)
+            return to_wsgi(self._front.refuse(request, TooManyStreams(f"{carrying.most} streams are open")))
+        if carrying.is_stopping:
+            self._stop_watch.watch(carrying.is_stopping)
+        tell: Callable[[Stream], object] | None = environ.get(OPENED)
+        if tell is not None:
+            tell(stream)
+        return WsgiResponse(stream, headers=answer.headers_for(cursor))
+
+    def _tell_limit(self, carrying: Carrying) -> None:
+        """Write to the log, once in a process, that the server carries no more."""
+        if self._told_limit_in != os.getpid():
+            self._told_limit_in = os.getpid()
+            logger.warning(carrying.limit)
+
+    def _stream(self, opening: Opening) -> tuple[Stream, str | None]:
+        """Return what an opening asks for, and the id of the event after which it begins."""
         wanted, rights = opening.request, opening.rights
         cursor = None if wanted.last_event_id is None else self.hub.cursor(wanted.last_event_id)
 
@@ -74,10 +106,7 @@ class HubFront:
             if joined.last_event_id != cursor:
                 stream.close()  # much came since the answer's head was made: let the client ask again
 
-        stream = Stream(self._keepalive_interval, rights.expires_at if rights else None, join)
-        if tell is not None:
-            tell(stream)
-        return WsgiResponse(stream, headers=opening.headers_for(cursor))
+        return Stream(self._keepalive_interval, rights.expires_at if rights else None, join), cursor
 
 
 def to_wsgi(response: Response) -> WsgiResponse:
@@ -92,7 +121,7 @@ def request_of(environ: dict[str, Any], max_body: int) -> Request:
 
     :param max_body: bytes of its body that may be read.
     """
-    request = WsgiRequest(environ)
+    request = WsgiRequest(environ, populate_request=False)  # servers keep the environment as long as a stream
     raw = environ.get("RAW_URI") or environ.get("REQUEST_URI")
     # What some servers pass on is no method, and nothing for a log.
     method = request.method if _METHOD.fullmatch(request.method) else "?"

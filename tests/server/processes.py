@@ -85,9 +85,9 @@ class Server:
 def serving(
     *command: str, port: int, path: str = "/", folder: Path = ROOT, **environment: str
 ) -> Iterator[Server]:
-    """Run a Python module as a server, wait until it answers, and stop it at the end."""
+    """Run a Python module, or a program by its path, wait until it answers, and stop it at the end."""
     process = subprocess.Popen(
-        [sys.executable, "-m", *command],
+        command if os.path.isabs(command[0]) else [sys.executable, "-m", *command],
         cwd=folder,
         env={**os.environ, "PYTHONUNBUFFERED": "1", "MERCURE_DRAIN_TIME": "0.5", **environment},
         stdout=subprocess.PIPE,

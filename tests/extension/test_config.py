@@ -127,6 +127,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("MERCURE_HUB_KEEPALIVE_INTERVAL", "soon", "is not a number"),
     ("MERCURE_HUB_KEEPALIVE_INTERVAL", -1, "is out of range"),
     ("MERCURE_HUB_KEEPALIVE_INTERVAL", "nan", "is out of range"),
+    ("MERCURE_HUB_MAX_STREAMS", 0, "leaves nothing to take"),
     ("MERCURE_HUB_RECONCILIATION_LENGTH", 1.5, "is not a whole number"),
     ("MERCURE_HUB_RECONCILIATION_LENGTH", -1, "is negative"),
     ("MERCURE_CONNECT_TIMEOUT", 0, "leaves no time"),

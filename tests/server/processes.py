@@ -115,8 +115,12 @@ class Stream:
         self.status = self.response.status
         self.ended = threading.Event()
         self._events: queue.Queue[sseclient.Event] = queue.Queue()
+        self.refusal = ""
         if self.status == 200:
             threading.Thread(target=self._read, daemon=True).start()
+        else:
+            self.refusal = self.response.read().decode()
+            connection.close()
 
     def _read(self) -> None:
         chunks = iter(lambda: self.response.read1(65536), b"")

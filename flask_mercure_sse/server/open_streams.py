@@ -71,7 +71,6 @@ class OpenStreams:
         """Forget a stream."""
         with self._changed:
             self._subscribers.pop(stream, None)
-            self._places.discard(stream)
             self._changed.notify_all()
 
     def close(self, fits: Callable[[object], bool]) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from weakref import WeakSet
 
 import pytest
 
@@ -44,10 +45,12 @@ class Server(threading.Thread):
         stream.open((), lambda: streams.remove(stream))
         self.stream = stream
         self.has_client = True
+        self.writes = 0
         self.start()
 
     def run(self) -> None:
         for _ in self.stream:
+            self.writes += 1
             if not self.has_client:
                 break
         self.stream.close()
@@ -56,6 +59,7 @@ class Server(threading.Thread):
 @pytest.fixture
 def served(streams: OpenStreams) -> Iterator[Server]:
     server = Server(streams, admitted(streams))
+    _until(lambda: server.writes > 0)
     yield server
     server.stream.close()
     server.join(PATIENCE)
@@ -73,6 +77,13 @@ def test_any_number_is_admitted_where_nothing_limits_them(streams: OpenStreams) 
 
 
 def test_many_threads_together_get_no_place_too_many(streams: OpenStreams) -> None:
+    class SlowSet(WeakSet[Stream]):
+        def __len__(self) -> int:
+            length = super().__len__()
+            time.sleep(0.001)
+            return length
+
+    streams._places = SlowSet()
     everybody = [Stream(LONG) for _ in range(40)]
     barrier = threading.Barrier(len(everybody))
     answers: list[bool] = []
@@ -118,6 +129,21 @@ def test_a_client_that_stays_keeps_its_place(streams: OpenStreams, served: Serve
     assert served.is_alive()
 
 
+def test_during_a_search_others_are_sent_away_at_once(
+    streams: OpenStreams, served: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_streams, "PROBE_TIME", LONG)
+    writes = served.writes
+    first = threading.Thread(target=streams.admit, args=(Stream(LONG), 1))
+    first.start()
+    _until(lambda: served.writes > writes)
+    assert not streams.admit(Stream(LONG), 1)
+    assert first.is_alive()
+    served.stream.end()
+    first.join(PATIENCE)
+    assert not first.is_alive()
+
+
 def test_after_a_search_in_vain_others_are_sent_away_at_once(
     streams: OpenStreams, served: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,19 +165,19 @@ def test_a_server_that_stops_has_its_streams_ended(streams: OpenStreams, served:
 
 def test_nothing_watches_the_server_when_there_is_no_stream(streams: OpenStreams) -> None:
     watch = StopWatch(streams)
-    _until_nothing_watches()
+    _until(lambda: not _watching())
     for _ in range(2):
         stream = admitted(streams)
         watch.watch(lambda: False)
         watch.watch(lambda: False)
         assert len(_watching()) == 1
         stream.close()
-        _until_nothing_watches()
+        _until(lambda: not _watching())
 
 
-def _until_nothing_watches() -> None:
+def _until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
-    while _watching():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 

@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ..hub.threads import OwnThread
 from ..protocol.errors import PublishError, QueueFull
 from ..protocol.update import Update
 from .backoff import Backoff
 from .exits import close_at_exit
 from .outcomes import Outcomes
 from .publisher import Publisher
+from .uwsgi import forks_later
 from .waiting import Waiting, WaitingRoom, size_of
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -53,7 +55,9 @@ class Delivery:
     """Sends updates to one hub in the order in which they were put, until it is closed.
 
     It belongs to one process. The thread is started by the first update; where gevent has patched the
-    process it is a greenlet. No lock is held while an update is sent.
+    process it is a greenlet. No lock is held while an update is sent. In uWSGI's master there must be no
+    thread: there an update is sent before :meth:`put` returns, and the time limit for closing counts from the
+    first on.
     """
 
     def __init__(self, settings: QueueSettings, outcomes: Outcomes) -> None:
@@ -96,6 +100,9 @@ class Delivery:
             raise error
         if dropped:
             self._outcomes.failed([one.update for one in dropped], self._full(), "dropped")
+        if forks_later():
+            self.begin_to_close()
+            self._attend()
         return True
 
     def _make_room(self, size: int) -> list[Waiting] | None:
@@ -115,17 +122,25 @@ class Delivery:
     def _wake(self) -> None:
         if self._is_idle:
             self._condition.notify()
-        elif self._thread is None:
+        elif self._thread is None and not forks_later():
             self._start()
 
     def _start(self) -> None:
-        thread = threading.Thread(target=self._work, name="mercure-publisher", daemon=True)
+        thread = OwnThread(self._work, "mercure-publisher")
         try:
             thread.start()
         except RuntimeError:  # the interpreter ends: whoever closes the delivery does the work
             logger.debug("No thread can be started", exc_info=True)
         else:
             self._thread = thread
+
+    def _attend(self) -> None:
+        """Send what waits in the thread of the caller, unless another does."""
+        with self._condition:
+            if self._thread is not None or not self._room.has_next:
+                return
+            self._thread = threading.current_thread()
+        self._work()
 
     def _work(self) -> None:
         try:
@@ -224,12 +239,7 @@ class Delivery:
 
     def finish_closing(self) -> None:
         """Wait until they are sent; what is left at the end of the time limit is given up and told."""
-        with self._condition:
-            unattended = self._thread is None and self._room.has_next
-            if unattended:
-                self._thread = threading.current_thread()
-        if unattended:
-            self._work()
+        self._attend()
         with self._condition:
             assert self._ends_at is not None
             self._condition.wait_for(self._is_empty, max(0.0, self._ends_at - time.monotonic()))

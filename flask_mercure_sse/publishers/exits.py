@@ -11,6 +11,9 @@ from contextlib import suppress
 from typing import Any, Protocol
 from weakref import WeakSet
 
+from .ends import call_at_other_ends
+from .uwsgi import is_uwsgi
+
 
 class Closing(Protocol):
     """Something that takes a while to close."""
@@ -51,16 +54,16 @@ _process = _Process()
 def close_at_exit(closing: Closing) -> None:
     """Close something when this process ends, unless it is gone by then.
 
-    That is when the interpreter exits, when a child of ``multiprocessing`` does, and at SIGTERM where the
-    process would just die of it: then it exits with the status 143 instead. A handler of signals can be set
-    in the main thread alone, so only the call of that thread sets it.
+    That is when the interpreter exits, at the other ends that :func:`~.ends.call_at_other_ends` knows, and at
+    SIGTERM where the process would just die of it: then it exits with the status 143 instead. A handler of
+    signals can be set in the main thread alone, so only the call of that thread sets it.
     """
     if _process.id != os.getpid():  # some servers fork without telling Python
         _begin_anew()
     _process.add(closing)
     if not _process.is_prepared:
         _process.is_prepared = True
-        _close_with_child_of_multiprocessing()
+        call_at_other_ends(close_all)
     if threading.current_thread() is threading.main_thread() and _dies_of_sigterm():
         with suppress(ValueError):  # mod_wsgi's interpreters may not
             signal.signal(signal.SIGTERM, _exit)
@@ -86,16 +89,9 @@ def _is_child_of_multiprocessing() -> bool:
     return multiprocessing is not None and multiprocessing.parent_process() is not None
 
 
-def _close_with_child_of_multiprocessing() -> None:
-    # Such a child ends without the interpreter's exit, and so without atexit.
-    if _is_child_of_multiprocessing():
-        from multiprocessing.util import Finalize
-
-        Finalize(None, close_all, exitpriority=100)
-
-
 def _dies_of_sigterm() -> bool:
-    return signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    # uWSGI's handlers are not Python's: a handler of ours would keep its workers from their end.
+    return signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and not is_uwsgi()
 
 
 def _exit(number: int, _frame: object) -> None:

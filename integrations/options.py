@@ -183,7 +183,7 @@ def as_text(value: object) -> str:
 
 
 def plain(value: object) -> object:
-    """Return the text or number that an enumeration's member is, as JSON has it, and other values as they are."""
+    """Return the text or number that an enumeration's member is, other values as they are."""
     if isinstance(value, Enum) and isinstance(value, (str, int)):
         return cast("object", value.value)
     return value

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -142,9 +142,9 @@ def test_a_receiver_that_publishes_in_its_master_is_sent_as_well(
 ) -> None:
     tell = background.outcomes._tell
 
-    def publish_again(update: Update, error: object) -> None:
-        tell(update, None)
-        if update.data == "1":
+    def publish_again(updates: Sequence[Update], error: object) -> None:
+        tell(updates, None)
+        if updates[0].data == "1":
             background.publish("2")
 
     background.outcomes._tell = publish_again

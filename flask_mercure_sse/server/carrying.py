@@ -194,7 +194,7 @@ def _uwsgi() -> Any:
 
 def _gunicorn_worker(environ: Mapping[str, Any]) -> Any:
     """Return the worker that this process is: it handles its signals by itself."""
-    if not str(environ.get("SERVER_SOFTWARE")).startswith("gunicorn/"):
+    if "gunicorn/" not in str(environ.get("SERVER_SOFTWARE")):
         return None
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGQUIT):
         worker: Any = getattr(signal.getsignal(number), "__self__", None)

@@ -109,9 +109,12 @@ def test_threads_of_gunicorn_are_found(in_gunicorn: Callable[[GunicornWorker], N
 
 
 @pytest.mark.usefixtures("greenlets")
-def test_greenlets_of_gunicorn_are_its_connections(in_gunicorn: Callable[[GunicornWorker], None]) -> None:
+@pytest.mark.parametrize("software", ["gunicorn/27.0.1", "gevent/26.9.0 gunicorn/27.0.1"])
+def test_greenlets_of_gunicorn_are_its_connections(
+    software: str, in_gunicorn: Callable[[GunicornWorker], None]
+) -> None:
     in_gunicorn(GunicornWorker(connections=1000, has_pool=False))
-    assert carrying(GUNICORN).most == 900
+    assert carrying({**GUNICORN, "SERVER_SOFTWARE": software}).most == 900
 
 
 def test_gunicorn_tells_when_it_stops(in_gunicorn: Callable[[GunicornWorker], None]) -> None:

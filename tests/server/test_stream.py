@@ -68,6 +68,24 @@ def test_updates_that_wait_are_written_together() -> None:
     assert next(stream) == encode(update(5))
 
 
+def test_a_probe_has_a_comment_sent_at_once_and_only_one() -> None:
+    stream = opened(update(1))
+    assert next(stream) == encode(update(1))
+    stream.probe()
+    assert next(stream) == COMMENT
+    stream.deliver(Frame(update(2)))
+    assert next(stream) == encode(update(2))
+
+
+def test_an_update_is_as_good_as_a_comment_for_a_probe() -> None:
+    stream = opened(keepalive=TICK)
+    stream.probe()
+    stream.deliver(Frame(update(1)))
+    start = time.monotonic()
+    assert [next(stream), next(stream)] == [encode(update(1)), COMMENT]
+    assert time.monotonic() - start >= TICK * 0.9
+
+
 def test_idle_stream_sends_comments() -> None:
     """Mercure 0.x, Subscription."""
     stream = opened(keepalive=TICK)

@@ -54,8 +54,11 @@ class OpenStreams:
             if time.monotonic() < self._next_search:
                 return False
             self._next_search = inf  # one at a time
-        is_found = self._find_place(stream, most)
-        self._next_search = 0.0 if is_found else time.monotonic() + PAUSE
+        is_found = False
+        try:
+            is_found = self._find_place(stream, most)
+        finally:  # a greenlet may be killed while it waits
+            self._next_search = 0.0 if is_found else time.monotonic() + PAUSE
         return is_found
 
     def add(self, stream: Stream, request: SubscribeRequest, rights: Rights) -> None:

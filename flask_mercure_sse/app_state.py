@@ -57,6 +57,13 @@ EMBEDDED = "embedded"
 DEFAULT = "default"
 """How figures call the app's own hub, in the app and elsewhere."""
 
+COOKIE_ENDS_BEFORE = 2.0
+"""Seconds by which a cookie ends before the token in it.
+
+A browser that came back with one that has ended would be refused, and does not try again; without a cookie
+it gets public updates. A token's times are whole seconds, and the browser counts from the answer's arrival.
+"""
+
 
 def encoder_of(provider: JSONProvider) -> Callable[[object], str]:
     """Return how a JSON provider encodes.
@@ -118,6 +125,12 @@ class AppState:
     def token_lifetime(self) -> float | None:
         """Seconds for which the app's tokens are good, None for ever."""
         return self.version.lifetime(self.config.token_lifetime)
+
+    @property
+    def cookie_lifetime(self) -> int | None:
+        """Seconds for which browsers keep a cookie with a token of the app's, None while they are open."""
+        lifetime = self.token_lifetime
+        return None if lifetime is None else max(1, int(lifetime - COOKIE_ENDS_BEFORE))
 
     @property
     def cookie_names(self) -> list[str]:

@@ -30,7 +30,7 @@ def mark(response: Response, state: AppState, attributes: dict[str, Any]) -> Non
     :param attributes: those of the other cookie.
     :raises ConfigurationError: nothing says how to renew it.
     """
-    lifetime = state.token_lifetime
+    lifetime = state.cookie_lifetime
     if state.config.cookie_renew and lifetime is not None:
         state.instance.check_cookie_renewer()
         own: dict[str, Any] = {**attributes, "path": _path(state)}
@@ -53,12 +53,12 @@ def renew_cookies(app: Flask, state: AppState) -> None:
 
     :raises ConfigurationError: there is nothing to renew.
     """
-    if state.token_lifetime is None:
+    lifetime = state.cookie_lifetime
+    if lifetime is None:
         raise ConfigurationError(
             "MERCURE_COOKIE_RENEW: True has nothing to renew, for the app's tokens have no end; set "
             "MERCURE_TOKEN_LIFETIME to the seconds until they end, or leave it out"
         )
-    lifetime = state.token_lifetime
 
     @app.after_request
     def renew_in_time(response: Response) -> Response:  # pyright: ignore[reportUnusedFunction]

@@ -396,8 +396,7 @@ class MercureSSE(Events, Listening):
         cookies.check_size(token)
         attributes = cookies.cookie_options(self.hub_base_url(), secure, options)
         if jwt is None:  # of another token the end is not known
-            lifetime = state.token_lifetime
-            attributes.setdefault("max_age", None if lifetime is None else int(lifetime))
+            attributes.setdefault("max_age", state.cookie_lifetime)
         name = state.version.cookie_name(secure=bool(attributes["secure"]))
         response.set_cookie(name, token, **cookies.as_named(name, attributes))
         if jwt is None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
+from flask import Flask
 from playwright.sync_api import Browser, BrowserContext
 from werkzeug.serving import make_server
 
@@ -49,15 +50,26 @@ class Site:
     """The site's app on a port of its own.
 
     :param line: between browsers and the site, where there is one.
+    :param make: makes the app.
+    :param tls: whether it speaks https, with a certificate that nobody knows.
     :param config: the app's.
     """
 
-    def __init__(self, line: Line | None = None, **config: object) -> None:
-        self.app = create_app(**KEYS, **config)
-        self._server = make_server("127.0.0.1", 0, self.app, threaded=True)
+    def __init__(
+        self,
+        line: Line | None = None,
+        *,
+        make: Callable[..., Flask] = create_app,
+        tls: bool = False,
+        **config: object,
+    ) -> None:
+        self.app = make(**KEYS, **config)
+        self._server = make_server(
+            "127.0.0.1", 0, self.app, threaded=True, ssl_context="adhoc" if tls else None
+        )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.port}"
         if line:
             line.target = self._server.port
             self.url = line.url
@@ -237,10 +249,13 @@ class Tabs:
     """Tabs of browsers that each have cookies of their own.
 
     To start one takes longer than most tests: what one test leaves behind is emptied for the next.
+
+    :param options: of each browser, as Playwright knows them.
     """
 
-    def __init__(self, browser: Browser) -> None:
+    def __init__(self, browser: Browser, **options: Any) -> None:
         self._browser = browser
+        self._options = options
         self._all: list[Tab] = []
         self._used: list[Tab] = []
 
@@ -252,7 +267,7 @@ class Tabs:
             if fits and tab not in self._used and not tab.page.is_closed():
                 break
         else:
-            tab = Tab(beside.context if beside else self._browser.new_context())
+            tab = Tab(beside.context if beside else self._browser.new_context(**self._options))
             self._all.append(tab)
         self._used.append(tab)
         return tab

@@ -9,6 +9,7 @@ import jwt
 import pytest
 from flask import Flask, session
 from flask.testing import FlaskClient
+from werkzeug.http import parse_cookie
 from werkzeug.wrappers import Response
 
 from flask_mercure_sse import ConfigurationError, MercureSSE
@@ -102,6 +103,22 @@ def test_in_the_second_half_any_response_brings_a_new_one(
     assert claims["mercure"]["subscribe"] == ["/notes/7"]
     assert claims["exp"] >= time.time() + LIFETIME - 5
     assert "Set-Cookie" not in browser.get("/").headers
+
+
+@pytest.mark.parametrize("lifetime", [4, 3600.5])
+def test_browsers_have_no_cookie_any_more_when_its_token_ends(lifetime: float, app: Flask) -> None:
+    """With one that has ended they would be refused for good, and come back no more."""
+    app.config["MERCURE_TOKEN_LIFETIME"] = lifetime
+    mercure = MercureSSE(app)
+    mercure.cookie_renewer(mercure.set_authz_cookie)
+    arrives = time.time() + 0.5
+    with app.test_request_context():
+        cookies = [
+            parse_cookie(one) for one in mercure.renew_authz_cookie(Response()).headers.getlist("Set-Cookie")
+        ]
+    token = cookies[0][COOKIE]
+    ends = jwt.decode(token, options={"verify_signature": False})["exp"]
+    assert all(arrives + int(cookie["Max-Age"]) < ends for cookie in cookies)
 
 
 def test_whoever_may_read_no_longer_loses_the_cookie(

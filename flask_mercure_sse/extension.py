@@ -445,7 +445,8 @@ class MercureSSE(Events, Listening):
     def close_streams(self, **payload: Any) -> int:
         """End the streams of the embedded hub's subscribers whose payload has all these items.
 
-        Browsers come back by themselves: take their cookie away before, with :meth:`delete_authz_cookie`.
+        Browsers come back by themselves: take their cookie away with :meth:`delete_authz_cookie`, and end the
+        streams when that response is out, with its ``call_on_close``.
 
         :return: how many streams there were.
         :raises ConfigurationError: no item is given, or the hub is another program.

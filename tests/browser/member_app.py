@@ -59,7 +59,9 @@ def create_app(**config: object) -> Flask:
 
     @app.post("/logout")
     def logout() -> Response:
-        mercure.close_streams(user=session.pop("user"))
-        return mercure.delete_authz_cookie(Response("good bye"))
+        user = session.pop("user")
+        response = mercure.delete_authz_cookie(Response("good bye"))
+        response.call_on_close(lambda: mercure.close_streams(user=user))
+        return response
 
     return app

@@ -18,9 +18,6 @@ LIFETIME = 5
 RECONNECT = 20
 """Milliseconds after which a page comes back whose stream has ended."""
 
-AFTER_LOGOUT = 1000
-"""Milliseconds after which a page comes back that is logged out meanwhile: the answer is there by then."""
-
 MARK = "mercure_cookie_ends"
 
 Open = Callable[..., Tab]
@@ -117,7 +114,7 @@ def test_logging_out_ends_the_streams_of_that_user_in_all_tabs(protocol: str, si
     here, other = tab(place, "7"), tab(place, "8")
     there = tab(place, "7", beside=here)
     for user, members in (("7", (here, there)), ("8", (other,))):
-        before = place.publish(f"/notes/{user}", "before", private=True, retry=AFTER_LOGOUT)
+        before = place.publish(f"/notes/{user}", "before", private=True, retry=RECONNECT)
         for member in members:
             member.until(before)
 

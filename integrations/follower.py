@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 from flask_mercure_sse.protocol.sse import Decoder, Event
+from flask_mercure_sse.protocol.update import EARLIEST
 from flask_mercure_sse.publishers.source import ByteStream, Source
 
 from .backoff import Backoff
@@ -166,10 +167,12 @@ class Follower:
             # unless there was a time without a connection.
             logger.log(
                 logging.WARNING if was_away else logging.INFO,
-                "The hub does not know the update %r any more, after which it should go on: what it has is "
-                "taken, older updates may have been missed",
+                "The hub does not know the update %r any more, after which it should go on: updates may have "
+                "been missed",
                 self._last_event_id,
             )
+            if stream.resumed_after != EARLIEST:  # from there the same updates would come again and again
+                self._last_event_id = stream.resumed_after
 
     def _read(self, stream: ByteStream) -> None:
         decoder = Decoder()

@@ -22,9 +22,15 @@ Answer = bytes | Exception
 class FakeStream:
     """Gives some bytes, and then ends or waits to be interrupted."""
 
-    resumed_after: str | None = None
-
-    def __init__(self, chunks: Sequence[bytes], *, ends: bool, is_renewed: bool = False) -> None:
+    def __init__(
+        self,
+        chunks: Sequence[bytes],
+        *,
+        ends: bool,
+        is_renewed: bool = False,
+        resumed_after: str | None = None,
+    ) -> None:
+        self.resumed_after: str | None = resumed_after
         self.is_renewed: bool = is_renewed
         self._chunks: queue.Queue[bytes] = queue.Queue()
         for chunk in chunks:
@@ -49,9 +55,11 @@ class FakeSource:
     """A hub that answers as it is told, and in the end with a stream that stays open.
 
     :param answers: for each time that a stream is opened the bytes of one that ends, or an error.
+    :param resumed_after: the update after which it says that it goes on.
     """
 
-    def __init__(self, *answers: Answer, cursor: str | None = None) -> None:
+    def __init__(self, *answers: Answer, cursor: str | None = None, resumed_after: str | None = None) -> None:
+        self._resumed_after = resumed_after
         self.opened: queue.Queue[tuple[tuple[str, ...], str | None, float]] = queue.Queue()
         self._answers = iter(answers)
         self._cursor = cursor
@@ -61,7 +69,8 @@ class FakeSource:
         answer = next(self._answers, None)
         if isinstance(answer, Exception):
             raise answer
-        return FakeStream([] if answer is None else [answer], ends=answer is not None)
+        chunks = [] if answer is None else [answer]
+        return FakeStream(chunks, ends=answer is not None, resumed_after=self._resumed_after)
 
     def cursor(self) -> str | None:
         return self._cursor
@@ -110,6 +119,15 @@ def test_without_an_update_it_goes_on_after_the_newest_that_the_hub_had_before()
     source = FakeSource(b":\n", cursor="0")
     with following(source):
         assert [source.next_opened()[1] for _ in range(2)] == ["0", "0"]
+
+
+@pytest.mark.parametrize(("told", "next_after"), [("newest", "newest"), ("earliest", "0"), (None, "0")])
+def test_where_the_hub_knows_the_update_no_more_it_goes_on_from_where_the_hub_did(
+    told: str | None, next_after: str
+) -> None:
+    source = FakeSource(b":\n", cursor="0", resumed_after=told)
+    with following(source):
+        assert [source.next_opened()[1] for _ in range(2)] == ["0", next_after]
 
 
 def test_what_a_hub_repeats_is_taken_once() -> None:

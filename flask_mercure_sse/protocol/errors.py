@@ -53,19 +53,28 @@ class PublishError(MercureError):
     :param status: the HTTP status it answered, None when it gave no answer.
     :param answer: what it said, or why no answer came.
     :param retry_after: seconds for which it asked to be left alone, None where it did not ask.
+    :param is_challenge: whether it asked for another token.
     """
 
-    def __init__(self, hub: str, status: int | None, answer: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        hub: str,
+        status: int | None,
+        answer: str,
+        retry_after: float | None = None,
+        is_challenge: bool = False,
+    ) -> None:
         super().__init__(f"the hub {hub} {self._said(status)}: {answer}")
         self.hub = hub
         self.status = status
         self.answer = answer
         self.retry_after = retry_after
+        self.is_challenge = is_challenge
         self.is_told: bool = False
         """Whether the signal ``publish_failed`` has told it."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.hub, self.status, self.answer, self.retry_after)
+        return type(self), (self.hub, self.status, self.answer, self.retry_after, self.is_challenge)
 
     @property
     def is_temporary(self) -> bool:
@@ -81,6 +90,8 @@ class PublishError(MercureError):
         """
         if self.status is None or self.status in _OF_THE_HUB or 300 <= self.status < 400:
             return "hub"
+        if self.status == 400 and self.is_challenge:
+            return "hub"  # in 1.0 so is a token refused that is none (`RFC 6750, Error Codes`)
         return "update" if 400 <= self.status < 500 else "unknown"
 
     def _said(self, status: int | None) -> str:

@@ -57,7 +57,8 @@ class HttpPublisher:
         if not 200 <= response.status_code < 300:
             retry_after = seconds_of(response.headers.get("Retry-After"), time.time())
             said = answer[:MAX_ANSWER] or response.reason
-            raise PublishError(self._url, response.status_code, said, retry_after)
+            is_challenge = "WWW-Authenticate" in response.headers
+            raise PublishError(self._url, response.status_code, said, retry_after, is_challenge)
         if len(answer) > MAX_ID or text_problem(answer) or "<" in answer:
             raise PublishError(self._url, response.status_code, "not with an event id; is it a Mercure hub?")
         return answer or update.id

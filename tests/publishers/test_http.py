@@ -126,6 +126,18 @@ def test_a_refusal_tells_how_long_the_hub_wants_to_be_left_alone(
     assert raised.value.retry_after == seconds
 
 
+@pytest.mark.parametrize(("headers", "fault"), [({"WWW-Authenticate": "Bearer"}, "hub"), ({}, "update")])
+def test_a_token_that_is_none_is_no_updates_fault(
+    headers: dict[str, str], fault: str, hub: FakeHub, publisher: HttpPublisher
+) -> None:
+    """RFC 6750, Error Codes: `invalid_request` is answered with 400 and a challenge."""
+    hub.status, hub.headers = 400, headers
+    with pytest.raises(PublishError) as raised:
+        publisher.publish(Update(("/a",)))
+    assert raised.value.fault == fault
+    assert pickle.loads(pickle.dumps(raised.value)).fault == fault
+
+
 def test_a_hub_that_is_down_is_told_as_the_system_tells_it(hub: FakeHub, publisher: HttpPublisher) -> None:
     hub.close()
     with pytest.raises(PublishError, match=r"could not be reached: Connection refused$"):

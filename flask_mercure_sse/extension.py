@@ -20,6 +20,7 @@ from .embedded import embed
 from .events import Events, shared_bindings
 from .integrations.binding import Bound
 from .integrations.content import compose, published, text_of, topic_of, topics_of
+from .integrations.outlets import ServedByAnother
 from .integrations.signals import publish_signal as bind_signal
 from .integrations.tracking import deferral
 from .listening import Listening
@@ -563,6 +564,11 @@ class MercureSSE(Events, Listening):
         """Return the state of the current app, or of the only app there is."""
         if has_app_context():
             state = self._states.get(current_app._get_current_object())  # pyright: ignore
+            if state is None and EXTENSION in current_app.extensions:
+                raise ServedByAnother(
+                    "the current app has another MercureSSE; use that one, or this one within the context of "
+                    "an app of its own"
+                )
             if state is None:
                 raise ConfigurationError(
                     "MercureSSE is not registered with the current app; call init_app(app)"

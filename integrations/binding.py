@@ -8,6 +8,7 @@ Rules of this room:
 3. When in doubt an update is private: an error while that is decided counts as private.
 4. Inside :func:`~.outlets.holding` updates are built and not published; a transaction publishes them when
    it commits.
+5. An app that another extension serves is not this binding's business.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from .options import (
     refuse_coroutines,
     topic_option,
 )
-from .outlets import Held, Outlet, collected
+from .outlets import Held, Outlet, ServedByAnother, collected
 from .tracking import deferral
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -214,6 +215,8 @@ class Binding(Bound):
             for held in self.build(outlet, sender, arguments):
                 update = held[3]
                 self._send(held)
+        except ServedByAnother:
+            return
         except Exception as error:
             report(logger, f"{self!r} could not publish", error, sender=self, update=update)
             if outlet is not None and outlet.settings.strict and not isinstance(error, PublishError):

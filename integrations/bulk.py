@@ -18,6 +18,7 @@ from .changes import Change
 from .changeset import ChangeSet
 from .failures import describe
 from .muting import Muted, muted_now
+from .outlets import ServedByAnother
 from .plans import Plan, plan_for
 from .rows import Identity, RowReader, reader_of
 from .settings import BULK_MAX
@@ -146,6 +147,8 @@ def _most(plan: Plan) -> int:
     for binding in plan.bindings:
         try:
             most = max(most, binding.find_outlet().settings.bulk_max)
+        except ServedByAnother:
+            continue
         except Exception:
             most = max(most, BULK_MAX)  # there is no app here whose setting it could be
     return most if plan.bindings else BULK_MAX

@@ -7,12 +7,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from flask_mercure_sse.protocol.errors import BindingError
+from flask_mercure_sse.protocol.errors import BindingError, ConfigurationError
 from flask_mercure_sse.protocol.update import Update
 
 from .changes import Key
 from .content import plain_json
 from .settings import DEFAULTS, EventSettings
+
+
+class ServedByAnother(ConfigurationError):
+    """The current app has another extension: what is bound in it is published by that one's bindings."""
 
 
 class Outlet(Protocol):

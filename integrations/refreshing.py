@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, cast
 
 from sqlalchemy import inspect
@@ -13,7 +14,7 @@ from .changes import Change
 from .deferring import defer
 from .models import ModelBinding
 from .muting import is_muted, muted_now
-from .outlets import Held
+from .outlets import Held, ServedByAnother
 from .plans import binding_of, receivers_of
 from .rows import model_of, reader_of
 from .scope import current_scope
@@ -35,7 +36,9 @@ def refresh(target: Any, on_commit: Any = None) -> None:
     muted, scope = muted_now(), current_scope()
     change.transaction = scope.transaction
     for binding in _bindings(change.model):
-        if not is_muted(muted, binding, change.model):
+        if is_muted(muted, binding, change.model):
+            continue
+        with suppress(ServedByAnother):
             for held in ModelWriter(binding, binding.find_outlet(), scope).updates(change):
                 _publish(held, session)
 

@@ -15,7 +15,7 @@ from .changes import Change, Key, model_changed
 from .changeset import ChangeSet
 from .failures import describe, report
 from .models import ModelBinding
-from .outlets import Held, holding
+from .outlets import Held, ServedByAnother, holding
 from .plain import Take, taker
 from .plans import Receiver, binding_of, receivers_of
 from .rows import reader_of
@@ -128,6 +128,8 @@ class _Round:
                     writer = ModelWriter(binding, binding.find_outlet(), self._scope)
                     self._writers[binding] = writer
                 found.append((binding, taker(writer, model, len(reader_of(model).keys), self.held)))
+            except ServedByAnother:
+                continue
             except Exception as error:
                 report(logger, f"{binding!r} could not publish", error, sender=binding)
         return found

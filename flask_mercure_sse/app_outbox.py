@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 from .config import MercureConfig
+from .hub.forks import renew_in_children
 from .integrations.tracking import start_tracking
 from .protocol.errors import ConfigurationError
 from .protocol.update import Update
@@ -186,10 +187,14 @@ class RelayThread:
 
     def __init__(self, of_app: weakref.ref[Flask]) -> None:
         self._of_app = of_app
-        self._lock = threading.Lock()
         self._process = 0
         self._relay: Relay | None = None
         self._thread: threading.Thread | None = None
+        self.renew_after_fork()
+        renew_in_children(self)
+
+    def renew_after_fork(self) -> None:
+        self._lock = threading.Lock()  # a thread of the parent may have been starting it
 
     def ensure(self) -> None:
         """Start the thread where this process has none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable
@@ -148,7 +149,7 @@ class Incoming:
 
     An event stream does not say which of its selectors an update matched. So subscriptions share a connection
     just where that makes no difference: where they have the same key. In a forked process none is heard
-    until it is started there.
+    until it is started there; some servers fork without telling Python, so the process is looked at as well.
     """
 
     def __init__(self) -> None:
@@ -156,6 +157,7 @@ class Incoming:
         """The ids of the updates that this process has published since it hears."""
         self._shared: dict[Hashable, _Shared] = {}
         self._lock = threading.Lock()
+        self._process = os.getpid()
         renew_in_children(self)
         _ended_at_exit.add(self)
 
@@ -169,6 +171,7 @@ class Incoming:
 
     def add(self, subscription: IncomingSubscription, surroundings: Callable[[], Surroundings]) -> None:
         """Hear a subscription; a second time does nothing. Errors as of its ``start()``."""
+        self._look_at_process()
         with self._lock:
             if subscription in self:
                 return
@@ -186,6 +189,7 @@ class Incoming:
 
     def remove(self, subscription: IncomingSubscription) -> None:
         """Hear a subscription no more."""
+        self._look_at_process()
         with self._lock:
             shared = self._shared.get(subscription.key)
             if shared is None or shared.selectors.pop(subscription, None) is None:
@@ -207,6 +211,7 @@ class Incoming:
 
     def follower_of(self, subscription: IncomingSubscription) -> Follower | None:
         """Return the connection of a subscription, None where it is not heard."""
+        self._look_at_process()
         shared = self._shared.get(subscription.key)
         return shared.follower if shared is not None and subscription in shared.selectors else None
 
@@ -215,6 +220,7 @@ class Incoming:
 
         :param patience: seconds to wait for each connection's receivers.
         """
+        self._look_at_process()
         with self._lock:
             followers = [shared.follower for shared in self._shared.values()]
             self._shared = {}
@@ -223,9 +229,14 @@ class Incoming:
         for follower in followers:
             follower.stop(patience)
 
+    def _look_at_process(self) -> None:
+        if self._process != os.getpid():
+            self.renew_after_fork()
+
     def renew_after_fork(self) -> None:
         """Hear nothing yet in a forked process: the connections are the parent's."""
         self._lock = threading.Lock()
+        self._process = os.getpid()
         shared, self._shared = self._shared, {}
         for one in shared.values():
             one.follower.renew_after_fork()

@@ -37,7 +37,8 @@ sys.stdin.read()
 """
 
 FORK = """
-import json, os, sys, threading, time
+import ctypes, json, os, sys, threading, time
+fork = os.fork
 from blinker import Namespace
 from tests.integrations.hearing import Instance, Receiver
 
@@ -48,7 +49,7 @@ subscription = mercure.subscribe_signal("/told", told).start()
 assert subscription.wait_until_connected(20)
 [connection] = mercure.subscriptions("/told")
 
-child = os.fork()
+child = fork()
 if child == 0:
     try:
         before = subscription.connected
@@ -72,6 +73,9 @@ mercure.publish("/told", "own")
 print(json.dumps([first, second, connection in mercure.subscriptions("/told")]))
 print("patched" if "gevent.monkey" in sys.modules else "not patched")
 """
+
+# As uWSGI forks.
+UNTOLD = FORK.replace("fork = os.fork", "fork = ctypes.PyDLL(None).fork")
 
 # Older gevents complain of what Python does at its end.
 PATCHED = f"from gevent import monkey; monkey.patch_all()\n{FORK}\nsys.stdout.flush(); os._exit(0)\n"
@@ -113,7 +117,11 @@ def test_two_processes_answer_each_other_and_a_subscription_does_not_keep_one_fr
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
-@pytest.mark.parametrize(("code", "kind"), [(FORK, "not patched"), (PATCHED, "patched")])
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(FORK, "not patched"), (UNTOLD, "not patched"), (PATCHED, "patched")],
+    ids=["threads", "threads, without telling Python", "greenlets"],
+)
 def test_a_forked_process_hears_anew_and_leaves_the_parents_connection_alone(
     code: str, kind: str, hub: StandaloneHub
 ) -> None:

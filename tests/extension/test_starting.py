@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -65,9 +65,10 @@ def threads(process: int) -> int:
 
 def test_the_parent_of_a_reloader_does_nothing_and_its_child_everything(hub: FakeHub, tmp_path: Path) -> None:
     port = free_port()
-    with flask_run("--debug", hub=hub, port=port, folder=tmp_path) as server:
+    with flask_run("--debug", hub=hub, port=port, folder=tmp_path) as server, ExitStack() as cleanup:
         parent = server.process.pid
         child = int(requests.post(f"{server.url}/publish", timeout=PATIENCE).text)
+        cleanup.callback(end, child)
         wait_until(lambda: len(hub.updates) == 20)
         wait_until(lambda: hub.asked)  # the hub is followed
         assert child != parent
@@ -80,6 +81,12 @@ def test_the_parent_of_a_reloader_does_nothing_and_its_child_everything(hub: Fak
         os.kill(child, signal.SIGTERM)
         server.process.wait(PATIENCE)
     assert len({update.id for update in hub.updates}) == 40
+
+
+def end(process: int) -> None:
+    """End a server that would go on without its parent, where a test has failed."""
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
 
 
 def test_flask_run_sends_what_waits_where_the_app_has_the_line_for_sigterm(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from celery import Celery  # pyright: ignore[reportMissingTypeStubs]
+from celery import Celery
 from flask import Flask
 
 from flask_mercure_sse import MercureSSE

@@ -13,6 +13,7 @@ from flask import Flask
 
 from .config import MercureConfig
 from .hub.forks import renew_in_children
+from .hub.threads import OwnThread
 from .integrations.tracking import start_tracking
 from .protocol.errors import ConfigurationError
 from .protocol.update import Update
@@ -208,7 +209,7 @@ class RelayThread:
             outbox = _state(self._of_app).outbox
             assert outbox is not None
             self._relay = Relay(outbox)
-            self._thread = threading.Thread(target=self._relay.run, name="mercure-relay", daemon=True)
+            self._thread = OwnThread(self._relay.run, "mercure-relay")
             self._thread.start()
             self._process = os.getpid()
 

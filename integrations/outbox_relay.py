@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
 from dataclasses import dataclass
@@ -60,14 +61,16 @@ class Relay:
 
     def run(self) -> None:
         """Publish until :meth:`stop`; a database that is down is asked again later."""
+        process = os.getpid()
         try:
             while not self._stopped:
                 if not self._turn():
                     self._waker.wait(self._pause(), list(self._ears.values()))
         finally:
-            for ear in self._ears.values():
-                ear.close()
-            self._waker.close()
+            if process == os.getpid():  # a greenlet that ends in a fork has the parent's connections
+                for ear in self._ears.values():
+                    ear.close()
+                self._waker.close()
 
     def stop(self) -> None:
         """Let :meth:`run` return after the update that it is at; may be called from a signal handler."""

@@ -91,5 +91,7 @@ def test_a_thread_does_not_go_on_in_a_forked_process_which_may_have_another(
     ended = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
     )
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.returncode == 0, ended.stderr
+    # Older gevents complain in each fork, but not of a thread's end.
+    assert "in _bootstrap" not in ended.stderr
     assert ended.stdout.splitlines() == ["0", "the parent's goes on"]

@@ -20,8 +20,8 @@ from playwright.sync_api import Browser, BrowserContext, Playwright, ViewportSiz
 from tests.browser.board import Board, Window  # noqa: E402
 
 MISSING = (
-    "Chromium is missing: sudo apt-get install chromium, or: python -m playwright install chromium "
-    "(or set CHROMIUM to its path)"
+    "Chromium is missing: sudo apt-get install chromium-headless-shell, or: python -m playwright install "
+    "chromium (or set CHROMIUM to its path)"
 )
 
 SIZE: ViewportSize = {"width": 900, "height": 600}
@@ -38,7 +38,8 @@ QUIET = [
 
 
 def find_chromium(playwright: Playwright) -> str | None:
-    names = ("chromium", "chromium-browser", "google-chrome")
+    # The first has no window around its pages to paint, which halves the time of the tests.
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     own = playwright.chromium.executable_path
     return found or (own if Path(own).exists() else None)

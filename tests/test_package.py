@@ -49,7 +49,7 @@ class Environment:
         self._elsewhere = folder / "elsewhere"
         self._elsewhere.mkdir()
         pip = (sys.executable, "-m", "pip", "--python", self._python)
-        run(*pip, "install", "--quiet", requirement, cwd=self._elsewhere)
+        run(*pip, "install", "--quiet", "--no-compile", requirement, cwd=self._elsewhere)
 
     def python(self, code: str) -> str:
         """Run code, and return what it prints."""

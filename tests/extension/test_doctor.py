@@ -38,7 +38,7 @@ def examined(*options: str, **config: Any) -> tuple[int, dict[str, dict[str, str
         {"MERCURE_PUBLISHER_SECRET_KEY": PUBLISHER, "MERCURE_SUBSCRIBER_SECRET_KEY": SUBSCRIBER, **config}
     )
     MercureSSE(app)
-    command = ["mercure", "doctor", "--json", "--timeout", "1", *options]
+    command = ["mercure", "doctor", "--json", "--timeout", "10", *options]
     result = app.test_cli_runner().invoke(args=command)
     told = json.loads(result.output)
     assert told["ok"] is (result.exit_code == 0)
@@ -136,7 +136,7 @@ def test_each_finding_is_a_line_for_a_person_and_each_fix_another(hub: Server) -
     app = Flask("examined")
     app.config.update(MERCURE_HUB_URL=hub.url, SECRET_KEY=SUBSCRIBER)
     MercureSSE(app)
-    result = app.test_cli_runner().invoke(args=["mercure", "doctor", "--timeout", "1"])
+    result = app.test_cli_runner().invoke(args=["mercure", "doctor", "--timeout", "10"])
     assert result.exit_code == 1
     assert "ok       subscribe: a stream opens" in result.output
     assert "failed   publish: the hub" in result.output
@@ -227,7 +227,7 @@ def test_a_proxy_that_passes_all_on_is_well(hub: Server, proxy: ProxyTo) -> None
 
 
 def test_a_proxy_that_holds_updates_back_is_told(hub: Server, proxy: ProxyTo) -> None:
-    _, found = examined(MERCURE_HUB_URL=hub.url, MERCURE_PUBLIC_HUB_URL=proxy(held=65536))
+    _, found = examined("--timeout", "2", MERCURE_HUB_URL=hub.url, MERCURE_PUBLIC_HUB_URL=proxy(held=65536))
     assert found["delivery"]["status"] == "failed"
     assert f"and at {hub.url}{HUB} it did" in found["delivery"]["message"]
     assert "proxy_buffering off" in found["delivery"]["fix"]

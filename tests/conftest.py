@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,6 +15,16 @@ from tests.subscriber import Subscriber
 pytest_plugins = ["flask_mercure_sse_pytest"]
 
 SECRET = "a secret that is long enough for HS256"
+
+
+def pytest_configure() -> None:
+    """Let SIGTERM end the run as Ctrl-C does.
+
+    The first app that publishes would make an exit of it, which fails the test that runs, and nothing more.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
 
 
 @pytest.fixture

@@ -12,7 +12,17 @@ from .binding import Binding
 from .body import MAX_BYTES
 from .changes import EVENTS, Change, model_changed
 from .content import topics_of
-from .options import Arguments, Constant, Option, as_text, fields_of, names_in, names_option, parts_of
+from .options import (
+    Arguments,
+    Constant,
+    Option,
+    as_text,
+    fields_of,
+    is_dots,
+    names_in,
+    names_option,
+    parts_of,
+)
 from .outlets import Held, Outlet
 from .related import table_name
 from .scope import current_scope
@@ -151,10 +161,12 @@ class ModelBinding(Binding):
     def _default_topic(self) -> Option:
         return self._row_and_table
 
-    def _row_and_table(self, _item: object, arguments: Arguments) -> tuple[str, str]:
+    def _row_and_table(self, _item: object, arguments: Arguments) -> tuple[str, ...]:
         change: Change = arguments["change"]
-        table = self.table_topic(change.model)
-        return f"{table}/{'/'.join(map(_quoted, change.identity))}", table
+        table, keys = self.table_topic(change.model), [_quoted(key) for key in change.identity]
+        if any(map(is_dots, keys)):
+            return (table,)  # the row's own would be another topic
+        return f"{table}/{'/'.join(keys)}", table
 
     def table_topic(self, model: type) -> str:
         """Return the topic of a model's table, by which the class that declares the binding has it."""

@@ -151,11 +151,18 @@ class Template:
 
     def __call__(self, subject: object, arguments: Arguments) -> str:
         parts = [self._literals[0]]
+        has_dots = False
         for path, literal in zip(self._paths, self._literals[1:], strict=True):
             value = as_text(self._value(path, subject, arguments))
+            has_dots = has_dots or is_dots(value)
             parts.append(quote(value, safe="") if self._encode else value)
             parts.append(literal)
-        return "".join(parts)
+        text = "".join(parts)
+        if has_dots and self._encode and any(map(is_dots, text.split("/"))):
+            raise BindingError(
+                f"{self._name}: a field of {self._text!r} is '.' or '..', which leads to another topic"
+            )
+        return text
 
     def _value(self, path: list[str], subject: object, arguments: Arguments) -> object:
         first, *others = path
@@ -171,6 +178,11 @@ class Template:
             what = "None" if value is None else "something to call, and a template calls nothing"
             raise BindingError(f"{self._name}: the field {{{'.'.join(path)}}} of {self._text!r} is {what}")
         return value
+
+
+def is_dots(part: str) -> bool:
+    """Tell whether a part of a topic leads elsewhere where the topic is read as a URL; no encoding helps."""
+    return part in (".", "..")
 
 
 def as_text(value: object) -> str:

@@ -12,7 +12,7 @@ from flask_mercure_sse.protocol.update import Update
 
 from .changes import Change
 from .content import sender_options
-from .options import as_text
+from .options import as_text, is_dots
 from .outlets import Held
 from .related import relations_of
 from .writing import ModelWriter, fits
@@ -74,6 +74,9 @@ class PlainTaker:
             text = encoded = str(key)
         else:
             text, encoded = quote(as_text(key), safe=""), self._writer.body.key_of(change.identity)
+            if is_dots(text):
+                self._writer.add_to(self._held, change)
+                return
         data = ""
         if self._carries_data and change.event != "delete":
             data = self._writer.data_member(change)

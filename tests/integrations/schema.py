@@ -67,6 +67,11 @@ class Member(Base):
     user: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
 
 
+class Note(Base):
+    __tablename__ = "note"
+    id: Mapped[str] = mapped_column(primary_key=True)
+
+
 class Document(Base):
     __tablename__ = "document"
     id: Mapped[int] = mapped_column(primary_key=True)

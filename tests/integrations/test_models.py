@@ -29,6 +29,7 @@ from tests.integrations.schema import (
     Document,
     Letter,
     Member,
+    Note,
     Project,
     Task,
     Token,
@@ -105,6 +106,17 @@ def test_a_composite_key_is_a_list_and_each_part_is_encoded(recorder: Recorder, 
     session.commit()
     assert recorder.bodies[0]["id"] == ["a/b?{c}", 7]
     assert recorder.topics == [("/member/a%2Fb%3F%7Bc%7D/7", "/member")]
+
+
+@pytest.mark.parametrize("options", [{}, {"type": "task"}, {"when": lambda member: True}])
+def test_a_key_of_dots_goes_to_its_table_alone_for_its_own_topic_would_be_another(
+    options: dict[str, Any], recorder: Recorder, session: Session
+) -> None:
+    bind(recorder, Member, **options)
+    bind(recorder, Note, **options)
+    session.add_all([Member(team="..", user=7), Note(id="..")])
+    session.commit()
+    assert recorder.topics == [("/member",), ("/note",)]
 
 
 def test_a_key_that_json_does_not_know_is_text(recorder: Recorder, session: Session) -> None:

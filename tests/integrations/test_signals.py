@@ -87,6 +87,17 @@ def test_values_in_a_topic_are_percent_encoded(recorder: Recorder, paid: Signal)
     assert recorder.updates[0].topic == "/orders/..%2Fusers%3F%7Bx%7D%23%C3%A9"
 
 
+@pytest.mark.parametrize(("topic", "value"), [("/users/{name}/x", ".."), ("/a/.{name}/x", ".")])
+def test_a_value_of_dots_that_would_lead_to_another_topic_is_an_error(
+    topic: str, value: str, recorder: Recorder, paid: Signal, caplog: pytest.LogCaptureFixture
+) -> None:
+    bind(recorder, paid, topic)
+    paid.send(None, name=value)
+    paid.send(None, name="...")
+    assert len(recorder.updates) == 1
+    assert "which leads to another topic" in caplog.text
+
+
 def test_callables_get_the_sender_and_the_arguments_that_they_ask_for(
     recorder: Recorder, paid: Signal
 ) -> None:

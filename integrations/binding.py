@@ -111,6 +111,9 @@ class Binding(Bound):
     :raises BindingError: an option cannot work. All are described at ``MercureSSE.publish_signal``.
     """
 
+    topic_is_optional: bool = False
+    """Whether a topic with a field that is None is none; else it is an error."""
+
     def __init__(
         self,
         signal: Signal,
@@ -152,7 +155,9 @@ class Binding(Bound):
         constants = {name: made.value for name, made in others.items() if isinstance(made, Constant)}
         _check_constants(constants)
         self.options: Options = Options(
-            topic=self._default_topic() if topic is None else topic_option(topic),
+            topic=self._default_topic()
+            if topic is None
+            else topic_option(topic, optional=self.topic_is_optional),
             data=data_option(data),
             when=None if when in (None, True) else call_or_value(when),
             private=decided,

@@ -47,6 +47,8 @@ class ModelBinding(Binding):
     :raises BindingError: an option cannot work. All are described at ``MercureSSE.model_topic``.
     """
 
+    topic_is_optional = True  # a row whose foreign key is NULL belongs to no collection
+
     def __init__(
         self,
         signal: Any,

@@ -128,13 +128,16 @@ class Template:
     :param name: the option's name, for errors.
     :param encode: whether to percent-encode what is filled in, so that a value with ``/``, ``?`` or ``{``
         cannot reach another topic; a brace that is no field is an error then.
+    :param optional: whether a field that is None, or leads through None, makes the whole text None; else it
+        is an error.
     :raises BindingError: the text is not a valid template.
     """
 
-    def __init__(self, name: str, text: str, *, encode: bool = False) -> None:
+    def __init__(self, name: str, text: str, *, encode: bool = False, optional: bool = False) -> None:
         self._name = name
         self._text = text
         self._encode = encode
+        self._optional = optional
         literals_and_paths = _FIELD.split(text)
         self._literals = literals_and_paths[::2]
         self._paths = [path.split(".") for path in literals_and_paths[1::2]]
@@ -149,20 +152,23 @@ class Template:
                 f"{name}: {text!r} has a field that starts with '_' or a digit; name a public attribute"
             )
 
-    def __call__(self, subject: object, arguments: Arguments) -> str:
+    def __call__(self, subject: object, arguments: Arguments) -> str | None:
         parts = [self._literals[0]]
         has_dots = False
         for path, literal in zip(self._paths, self._literals[1:], strict=True):
-            value = as_text(self._value(path, subject, arguments))
-            has_dots = has_dots or is_dots(value)
-            parts.append(quote(value, safe="") if self._encode else value)
+            value = self._value(path, subject, arguments)
+            if value is None:
+                return None
+            text = as_text(value)
+            has_dots = has_dots or is_dots(text)
+            parts.append(quote(text, safe="") if self._encode else text)
             parts.append(literal)
-        text = "".join(parts)
-        if has_dots and self._encode and any(map(is_dots, text.split("/"))):
+        whole = "".join(parts)
+        if has_dots and self._encode and any(map(is_dots, whole.split("/"))):
             raise BindingError(
                 f"{self._name}: a field of {self._text!r} is '.' or '..', which leads to another topic"
             )
-        return text
+        return whole
 
     def _value(self, path: list[str], subject: object, arguments: Arguments) -> object:
         first, *others = path
@@ -173,8 +179,10 @@ class Template:
         else:
             value = _member(subject, first)
         for part in others:
+            if value is None and self._optional:
+                return None
             value = _member(value, part)
-        if value is None or callable(value):
+        if callable(value) or (value is None and not self._optional):
             what = "None" if value is None else "something to call, and a template calls nothing"
             raise BindingError(f"{self._name}: the field {{{'.'.join(path)}}} of {self._text!r} is {what}")
         return value
@@ -207,17 +215,22 @@ def _member(value: object, name: str) -> Any:
     return getattr(value, name)
 
 
-def topic_option(value: object) -> Option:
-    """Return the function of a topic option: one topic or several, each of any kind."""
+def topic_option(value: object, *, optional: bool = False) -> Option:
+    """Return the function of a topic option: one topic or several, each of any kind.
+
+    :param optional: whether a template whose field is None is no topic; else it is an error.
+    """
     if isinstance(value, (list, tuple)):
         if not value:
             raise BindingError("topic: is an empty list; give at least one")
-        return Several([topic_option(part) for part in cast("list[object]", value)])
+        return Several([topic_option(part, optional=optional) for part in cast("list[object]", value)])
     if not isinstance(value, str):
         return call_or_value(value)
     if not value:
         raise BindingError("topic: is empty; give the URL or name of what changes")
-    return Template("topic", value, encode=True) if "{" in value or "}" in value else _clean("topic", value)
+    if "{" in value or "}" in value:
+        return Template("topic", value, encode=True, optional=optional)
+    return _clean("topic", value)
 
 
 class Several:

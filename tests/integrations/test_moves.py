@@ -72,6 +72,23 @@ def test_a_topic_through_a_relationship_follows_the_old_foreign_key(
     assert recorder.topics == [("/one/7",), ("/two/7",)]
 
 
+@pytest.mark.parametrize("topic", ["/projects/{project_id}", "/projects/{project.id}"])
+def test_a_row_has_no_topic_where_a_field_is_none_so_it_leaves_and_enters(
+    topic: str, recorder: Recorder, session: Session, task: Task
+) -> None:
+    bind(recorder, topic=["/tasks/{id}", topic])
+    task.project = None
+    session.commit()
+    task.project_id = 2
+    session.commit()
+    assert told(recorder) == [
+        ("/projects/1", "delete", "leave", False),
+        ("/tasks/7", "update", None, False),
+        ("/projects/2", "insert", "enter", False),
+        ("/tasks/7", "update", None, False),
+    ]
+
+
 def test_a_topic_of_a_callable_or_a_property_is_asked_of_the_row_as_it_was(
     recorder: Recorder, session: Session, task: Task
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, sessionmaker
 
 from flask_mercure_sse.protocol.errors import BindingError
@@ -20,8 +20,9 @@ def checked_session(session: Any) -> None:
 
     :raises BindingError: it cannot.
     """
-    if isinstance(session, sessionmaker):
-        raise BindingError(f"on_commit: a sessionmaker makes a new session each time; {_FIX}")
+    for maker in (sessionmaker, async_sessionmaker):
+        if isinstance(session, maker):
+            raise BindingError(f"on_commit: {maker.__name__} makes a new session each time; {_FIX}")
     if not callable(session) and not isinstance(session, (Session, AsyncSession)):
         raise BindingError(f"on_commit: {session!r} is no session; {_FIX}")
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from blinker import Namespace, Signal
 from sqlalchemy import Engine, event
+from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from flask_mercure_sse.integrations.failures import publish_failed
@@ -126,7 +127,8 @@ def test_the_current_session_is_found_at_each_send(
     [
         ("db", "on_commit: 'db' is no session; give a Session, a scoped_session or a callable"),
         (True, "on_commit: True is no session"),
-        (sessionmaker(), "on_commit: a sessionmaker makes a new session each time"),
+        (sessionmaker(), "on_commit: sessionmaker makes a new session each time"),
+        (async_sessionmaker(), "on_commit: async_sessionmaker makes a new session each time"),
     ],
 )
 def test_what_can_be_no_session_is_an_error_at_once(

@@ -27,7 +27,7 @@ from .outlets import Held, Outlet
 from .related import table_name
 from .scope import current_scope
 from .tracking import start_tracking
-from .watching import declare
+from .watching import declare, withdraw
 from .writing import ModelWriter
 
 BULK = ("rows", "refresh", None)
@@ -130,6 +130,12 @@ class ModelBinding(Binding):
         for model in self.senders if sender is None else ():
             if isinstance(model, type):
                 declare(model, self)
+
+    def disconnect(self) -> None:
+        super().disconnect()
+        for model in self.senders:
+            if isinstance(model, type):
+                withdraw(model, self)
 
     def __call__(self, data: Any) -> Any:
         self.carries_data, self.data_names = True, ()

@@ -53,6 +53,16 @@ def declare(model: type, binding: Declared) -> None:
         _renew()
 
 
+def withdraw(model: type, binding: Declared) -> None:
+    """Let a model's binding hold no longer; what it has replaced is inherited again."""
+    with _lock:
+        bindings = _declared.get(model, [])
+        if binding in bindings:
+            bindings.remove(binding)
+        _settled.clear()
+        _renew()
+
+
 def opt_out(model: type) -> None:
     """Let a model and its subclasses inherit no binding."""
     with _lock:
@@ -102,5 +112,5 @@ def _settle(model: type) -> None:
         for binding in _declared.get(base, ()):
             if binding not in wanted:
                 model_changed.disconnect(binding.receive, sender=model)
-            elif base is not model:
+            else:
                 binding.connect(model)

@@ -292,6 +292,27 @@ def test_a_subclass_replaces_the_binding_of_the_same_name_alone(recorder: Record
     ]
 
 
+@pytest.mark.parametrize("owner", ["base", "subclass"])
+def test_what_a_binding_has_replaced_is_back_when_it_is_disconnected(
+    owner: str, recorder: Recorder, engine: Engine
+) -> None:
+    class Base(DeclarativeBase):
+        pass
+
+    class Animal(Base):
+        __tablename__ = "animal"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    class Cat(Animal):
+        pass
+
+    bind(recorder, Animal if owner == "base" else Cat, topic="/zoo/{id}", name="public")
+    with bind(recorder, Cat, topic="/cats/{id}", name="public"):
+        committed(engine, Base, Cat(id=1))
+    committed(engine, Base, Cat(id=2))
+    assert recorder.topics == [("/cats/1",), ("/zoo/2",)]
+
+
 @pytest.mark.parametrize("early", [True, False], ids=["before the first commit", "after it"])
 def test_a_subclass_may_opt_out(early: bool, recorder: Recorder, engine: Engine) -> None:
     class Base(DeclarativeBase):

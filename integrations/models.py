@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 from urllib.parse import quote
+from weakref import WeakSet
 
 from flask_mercure_sse.protocol.errors import BindingError
 
@@ -12,6 +14,7 @@ from .binding import Binding
 from .body import MAX_BYTES
 from .changes import EVENTS, Change, model_changed
 from .content import topics_of
+from .failures import report
 from .options import (
     Arguments,
     Constant,
@@ -24,11 +27,13 @@ from .options import (
     parts_of,
 )
 from .outlets import Held, Outlet
-from .related import table_name
+from .related import COMPUTED, is_computed, name_problem, noticed_with, table_name
 from .scope import current_scope
 from .tracking import start_tracking
 from .watching import declare, withdraw
 from .writing import ModelWriter
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 BULK = ("rows", "refresh", None)
 
@@ -83,6 +88,7 @@ class ModelBinding(Binding):
         self.data_names: tuple[str, ...] = names_in(options.get("data"))
         self._collection = None if collection is None else _collection_topics(collection)
         self._tables: dict[type, str] = {}
+        self._learned: WeakSet[type] = WeakSet()
         self._check_names()
 
     # What it needs to know of rows
@@ -188,21 +194,45 @@ class ModelBinding(Binding):
         # The collection's topic: a page can listen for its name, and not for the name of every row.
         return topics[-1]
 
-    def _check_names(self) -> None:
-        """Find misspelt names where the model is mapped already."""
-        model = self.sender
-        if not isinstance(model, type) or not hasattr(model, "__mapper__"):
+    # Names
+
+    def learn(self, model: type) -> None:
+        """Take up what the binding's names are for a mapped model: a composite is changed with its columns.
+
+        What is wrong with a name is logged and told, once a model; mappings may not be complete before.
+        """
+        if model in self._learned:
             return
+        self._learned.add(model)
+        if self.watch is not None:
+            self.watch |= noticed_with(model, self.watch)
+        self.ignore |= noticed_with(model, self.ignore)
+        for option, name in self._names():
+            problem = name_problem(model, option, name)
+            if problem and (hasattr(model, name) or isinstance(self.sender, type)):
+                error = BindingError(f"{option}: {model.__name__}.{name} {problem}")
+                report(logger, repr(self), error, sender=self)
+
+    def _names(self) -> list[tuple[str, str]]:
+        """Return the names of attributes, each with its option."""
         named = {
             "watch": self.watch or (),
             "ignore": self.ignore,
             "touches": self.touches,
             "data": self.data_names,
         }
-        for option, names in named.items():
-            for name in sorted(names):
-                if not hasattr(model, name) and name != "change":
-                    raise BindingError(f"{option}: {model.__name__} has no attribute {name!r}")
+        return [(option, name) for option, names in named.items() for name in sorted(names)]
+
+    def _check_names(self) -> None:
+        """Find misspelt names, and those of what is computed, where the model is mapped already."""
+        model = self.sender
+        if not isinstance(model, type) or not hasattr(model, "__mapper__"):
+            return
+        for option, name in self._names():
+            if not hasattr(model, name) and name != "change":
+                raise BindingError(f"{option}: {model.__name__} has no attribute {name!r}")
+            if option != "data" and is_computed(model, name):
+                raise BindingError(f"{option}: {model.__name__}.{name} {COMPUTED}")
 
 
 def _quoted(value: object) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import MANYTOMANY, MANYTOONE, ONETOMANY, Mapper, Relationshi
 
 from .changes import model_changed
 from .models import ModelBinding
+from .related import has_list
 from .rows import RowReader, reader_of
 from .watching import declared_bindings, is_watched, version
 
@@ -119,6 +120,8 @@ def _make(model: type) -> Plan | None:
     receivers = receivers_of(model)
     bindings = [binding for receiver in receivers if (binding := binding_of(receiver))]
     reader = reader_of(model)
+    for binding in bindings:
+        binding.learn(model)
     plan = Plan(reader, bindings)
     _look_up(plan, reader.mapper)
     if not receivers and not plan.links and not plan.reverse:
@@ -206,5 +209,7 @@ def _take_names(plan: Plan, mapper: Mapper[Any]) -> None:
         plan.reads |= {*link.columns}
     plan.load = tuple(load)
     plan.eager = tuple(
-        selectinload(getattr(plan.reader.model, name)) for name in sorted(published & plan.reader.relations)
+        selectinload(getattr(plan.reader.model, name))
+        for name in sorted(published & plan.reader.relations)
+        if has_list(mapper, name)
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Collection
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from .body import key_data
@@ -27,6 +30,55 @@ def relations_of(model: type) -> frozenset[str]:
     return reader_of(model).relations
 
 
+COMPUTED = "is computed, so its changes are not noticed; name the columns that it is computed of"
+
+
+def is_computed(model: type, name: str) -> bool:
+    """Tell whether an attribute is a property of some kind, also where the mapping is not complete yet."""
+    from sqlalchemy.ext.hybrid import hybrid_property
+
+    declared: object = inspect.getattr_static(model, name, None)
+    return isinstance(declared, (property, cached_property, hybrid_property))
+
+
+def noticed_with(model: type, names: Collection[str]) -> frozenset[str]:
+    """Return the columns that change with the synonyms, composites and references among the names."""
+    from .rows import reader_of
+
+    reader, found = reader_of(model), set[str]()
+    for name in names:
+        if name in reader.mapper.synonyms:
+            found.add(reader.mapper.synonyms[name].name)
+        elif name in reader.mapper.composites:
+            found.update(part.key for part in reader.mapper.composites[name].props)
+        elif name in reader.many_to_one:
+            found.update(reader.many_to_one[name][1])
+    return frozenset(found)
+
+
+def name_problem(model: type, option: str, name: str) -> str | None:
+    """Return what is wrong with an attribute's name in an option, None where nothing is."""
+    from .rows import reader_of
+
+    reader = reader_of(model)
+    if option == "touches":
+        return None if name in reader.relations else "is no relationship; name one to the rows to be touched"
+    if option == "data":
+        return _HAS_NO_LIST if name in reader.relations and not has_list(reader.mapper, name) else None
+    mapper = reader.mapper
+    if any(name in known for known in (reader.columns, reader.relations, mapper.synonyms, mapper.composites)):
+        return None
+    return COMPUTED if hasattr(model, name) else "does not exist"
+
+
+_HAS_NO_LIST = "has no list of its rows to publish, as it is only queried; give a callable"
+
+
+def has_list(mapper: Mapper[Any], name: str) -> bool:
+    """Tell whether a relationship loads what it leads to, as dynamic and write-only ones do not."""
+    return mapper.relationships[name].lazy not in ("dynamic", "write_only")
+
+
 def data_of(change: Change, data: dict[str, Any]) -> dict[str, Any]:
     """Return named attributes as data: related objects are their identities, unless they say their data."""
     from .rows import reader_of
@@ -49,9 +101,9 @@ def _identities(value: Any) -> Any:
 
 def table_name(model: type, declared: type) -> str:
     """Return the table of the class that declares a binding; the model's own where that has none for it."""
-    from sqlalchemy import inspect
+    import sqlalchemy
 
-    own = cast("Mapper[Any]", inspect(model))
+    own = cast("Mapper[Any]", sqlalchemy.inspect(model))
     mapper = own
     while mapper.class_ is not declared and mapper.inherits is not None and not mapper.concrete:
         mapper = mapper.inherits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,17 +12,21 @@ from sqlalchemy import Column, Engine, ForeignKey, Integer, String, Table
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import (
     DeclarativeBase,
+    DynamicMapped,
     Mapped,
     MappedAsDataclass,
     Session,
     column_property,
     composite,
     mapped_column,
+    object_session,
     registry,
+    relationship,
     synonym,
 )
 
 from flask_mercure_sse.integrations.changes import Change, model_changed
+from flask_mercure_sse.integrations.plans import plan_for
 from flask_mercure_sse.integrations.signals import publish_signal
 from flask_mercure_sse.integrations.watching import opt_out
 from flask_mercure_sse.protocol.errors import BindingError
@@ -117,6 +122,80 @@ def test_only_updates_of_watched_attributes_are_published(
     assert recorder.bodies == [
         {"event": "update", "model": "Task", "id": 1, "changed": ["title"]},
         {"event": "delete", "model": "Task", "id": 1},
+    ]
+
+
+class Places(DeclarativeBase):
+    pass
+
+
+class Place(Places):
+    __tablename__ = "place"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    x: Mapped[int] = mapped_column(default=0)
+    y: Mapped[int] = mapped_column(default=0)
+    other: Mapped[int] = mapped_column(default=0)
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("place.id"))
+    owner: Mapped[Place | None] = relationship(remote_side="Place.id", back_populates="owned")
+    owned: DynamicMapped[Place] = relationship(back_populates="owner")
+    point: Mapped[Point] = composite("x", "y")
+    across = synonym("x")
+    twice = column_property(x * 2)
+
+    @hybrid_property
+    def double(self) -> int:
+        return self.x * 2
+
+
+@pytest.fixture
+def place(engine: Engine) -> Iterator[Place]:
+    Places.metadata.create_all(engine)
+    with Session(engine) as session:
+        place = Place(id=1)
+        session.add(place)
+        session.commit()
+        yield place
+    Places.metadata.drop_all(engine)
+
+
+@pytest.mark.parametrize(("name", "changed"), [("across", "x"), ("point", "y"), ("owner", "owner_id")])
+def test_a_synonym_a_composite_and_a_reference_change_with_their_columns(
+    name: str, changed: str, recorder: Recorder, place: Place
+) -> None:
+    session = object_session(place)
+    assert session is not None
+    bind(recorder, Place, topic="/watched", watch=name)
+    bind(recorder, Place, topic="/others", ignore=name)
+    setattr(place, changed, 1)
+    session.commit()
+    place.other = 1
+    session.commit()
+    assert recorder.topics == [("/watched",), ("/others",)]
+
+
+@pytest.mark.parametrize("option", ["watch", "ignore"])
+def test_a_computed_attribute_is_no_change_to_follow(
+    option: str, recorder: Recorder, place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(BindingError, match=f"{option}: Place.double is computed, so"):
+        bind(recorder, Place, **{option: "double"})
+    # The mapping may not be complete yet when it is bound, so what only the mapping says is told later.
+    bind(recorder, Place, **{option: "twice"})
+    plan_for(Place)
+    assert f"{option}: Place.twice is computed, so" in caplog.text
+
+
+def test_what_is_touched_is_a_relationship_and_what_is_published_has_a_list(
+    recorder: Recorder, place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    bind(recorder, Place, touches="owner_id", data=["id", "owned"])
+    plan_for(Place)
+    plan_for(Place)
+    assert [record.getMessage() for record in caplog.records] == [
+        "<ModelBinding of Place>: touches: Place.owner_id is no relationship; name one to the rows to be "
+        "touched",
+        "<ModelBinding of Place>: data: Place.owned has no list of its rows to publish, as it is only queried; "
+        "give a callable",
     ]
 
 

@@ -194,19 +194,29 @@ class Events:
             if topic is False:
                 opt_out(model)
                 return model
-            options.update(data=data, events=events, private=private, type=type, when=when)
-            self.bind_model(model, topic, **options)
+            self.bind_model(model, topic, data, events, private, type, when, **options)
             return model
 
         return decorate
 
-    def bind_model(self, model: type, topic: TopicOption = None, **options: Any) -> Binding:
+    def bind_model(
+        self,
+        model: type,
+        topic: TopicOption = None,
+        data: DataOption = None,
+        events: str | Iterable[str] = EVENTS,
+        private: FlagOption = None,
+        type: TextOption = None,
+        when: FlagOption = None,
+        **options: Any,
+    ) -> Binding:
         """Publish the changes of a model that is not one's own, and return the binding.
 
         Arguments as for :meth:`model_topic`.
         """
         if not isinstance(model, _TYPE):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise BindingError(f"model: {model!r} is not a class; give a mapped one")
+        options.update(data=data, events=events, private=private, type=type, when=when)
         bound = bind_signal(self._state, model_changed, topic, on_bind=self._keep, sender=model, **options)
         return bound.bindings[0]
 

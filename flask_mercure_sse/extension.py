@@ -19,6 +19,7 @@ from .config import MAKE_A_KEY, MercureConfig
 from .embedded import embed
 from .events import Events, shared_bindings
 from .integrations.binding import Bound
+from .integrations.computed import DataOption, FlagOption, RetryOption, TextOption, TopicOption
 from .integrations.content import compose, published, text_of, topic_of, topics_of
 from .integrations.outlets import ServedByAnother
 from .integrations.signals import publish_signal as bind_signal
@@ -636,13 +637,18 @@ def mercure_publish(topic: Any, data: Any = None, **options: Any) -> str:
 
 def publish_signal(
     signal: Signal | Namespace,
-    topic: Any = None,
-    data: Any = None,
+    topic: TopicOption = None,
+    data: DataOption = None,
     signal_name_as_type: bool = False,
     signal_kwargs_as_data: bool = False,
     marshaler: Callable[[Any], Any] | None = None,
     callback: Callable[[dict[str, Any]], Any] | None = None,
     *,
+    private: FlagOption = None,
+    type: TextOption = None,
+    id: TextOption = None,
+    retry: RetryOption = None,
+    when: FlagOption = None,
     jwt: str | None = None,
     hub_url: str | None = None,
     **options: Any,
@@ -661,5 +667,10 @@ def publish_signal(
         marshaler,
         callback,
         on_bind=shared_bindings.append,
+        private=private,
+        type=type,
+        id=id,
+        retry=retry,
+        when=when,
         **options,
     )

@@ -36,6 +36,7 @@ from .options import (
     Option,
     adapt,
     call_or_value,
+    copied,
     data_option,
     option,
     refuse_coroutines,
@@ -258,7 +259,7 @@ class Binding(Bound):
         """
         own, callback = sender_options(sender), self.options.callback
         if own or callback:
-            parts.update(own)
+            parts.update({name: copied(value) for name, value in own.items()})
             if callback and callback(parts) is False:
                 return ()
             outlet = outlet.elsewhere(parts.get("hub_url"), parts.get("jwt"))

@@ -275,10 +275,20 @@ def data_option(value: object) -> Option:
     """Return the function of a data option: names of a list or tuple are picked from what is at hand."""
     names = names_in(value)
     if not names:
-        return option("data", value)
+        made = option("data", value)
+        return (lambda subject, arguments: copied(value)) if isinstance(made, Constant) else made
     return lambda subject, arguments: {
         name: arguments[name] if name in arguments else _member(subject, name) for name in names
     }
+
+
+def copied(value: object) -> object:
+    """Return data whose dictionaries and lists are others, so that nobody's changes to them last."""
+    if isinstance(value, dict):
+        return {key: copied(one) for key, one in cast("dict[object, object]", value).items()}
+    if isinstance(value, list):
+        return [copied(one) for one in cast("list[object]", value)]
+    return value
 
 
 def names_in(value: object) -> tuple[str, ...]:

@@ -461,3 +461,21 @@ def test_a_callbacks_changes_count_for_their_own_send_only(recorder: Recorder, p
         ("/changed", False),
         ("order-paid", True),
     ]
+
+
+class Shop:
+    def __init__(self) -> None:
+        self.__mercure_publish__ = {"data": {"shop": []}}
+
+
+@pytest.mark.parametrize("sender", [None, Shop()])
+def test_what_a_callback_does_to_the_data_counts_for_its_own_send_only(
+    sender: object, recorder: Recorder, paid: Signal
+) -> None:
+    def callback(options: dict[str, Any]) -> None:
+        options["data"]["shop"].append("a secret")
+
+    bind(recorder, paid, data={"shop": []}, callback=callback)
+    paid.send(sender)
+    paid.send(sender)
+    assert recorder.bodies == [{"shop": ["a secret"]}] * 2

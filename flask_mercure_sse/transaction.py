@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any, cast
 
 from .app_state import AppState, Elsewhere
+from .integrations.binding import Binding
 from .integrations.outlets import Held, Outlet, holding
 from .protocol.errors import PublishError
 from .protocol.update import Update
@@ -51,7 +52,9 @@ class _OfBindings(list[Held]):
         self._transaction = transaction
 
     def append(self, held: Any, /) -> None:
-        *_, outlet, update = cast("tuple[Any, ...]", held)
+        _key, binding, outlet, update = cast("Held", held)
+        if isinstance(binding, Binding) and binding.waits_for_commit(held):
+            return
         if not self._transaction.hold([(outlet, update)]):
             outlet.publish(update)
 

@@ -233,9 +233,13 @@ class Binding(Bound):
         waiting = collected()
         if waiting is not None:
             waiting.append(held)
-        elif self._hold is None or not self._hold(held):
+        elif not self.waits_for_commit(held):
             _key, _binding, outlet, update = held
             outlet.publish(update)
+
+    def waits_for_commit(self, held: Held) -> bool:
+        """Leave an update to the transaction of the binding's session; False where there is none."""
+        return self._hold is not None and self._hold(held)
 
     def build(self, outlet: Outlet, sender: Any, arguments: Arguments) -> Iterable[Held]:
         """Return the updates of one send and what they go through, none where there are none."""

@@ -12,6 +12,8 @@ from contextvars import copy_context
 import pytest
 from blinker import Namespace
 from flask import Flask
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
 from flask_mercure_sse import InvalidUpdate, MercureSSE, PublishError, QueueFull
 from tests.publishers.fake_hub import FakeHub
@@ -81,6 +83,21 @@ def test_bound_signals_take_part(mercure: MercureSSE, seen: Subscriber) -> None:
         mercure.publish("/a", "3")
         assert seen.data == []
     assert seen.data == ["1", "2", "3"]
+
+
+def test_what_waits_for_a_commit_waits_for_it_in_a_block_too(mercure: MercureSSE, seen: Subscriber) -> None:
+    paid = Namespace().signal("paid")
+    with Session(create_engine("sqlite://")) as session:
+        mercure.publish_signal(paid, "/paid", data=lambda sender: sender, on_commit=session)
+        with mercure.transaction():
+            session.begin()
+            paid.send("rolled back")
+            session.rollback()
+            session.begin()
+            paid.send("committed")
+        mercure.publish("/end", "end of the block")
+        session.commit()
+    assert seen.data == ["end of the block", "committed"]
 
 
 def test_an_update_that_breaks_a_rule_is_told_where_it_is_published(mercure: MercureSSE) -> None:

@@ -188,6 +188,11 @@ class Events:
         :raises ConfigurationError: SQLAlchemy is not installed.
         """
         if isinstance(topic, _TYPE):
+            if options or events != EVENTS or any(one is not None for one in (data, private, type, when)):
+                raise BindingError(
+                    f"topic: {topic.__name__} is a class, beside which nothing is taken; use bind_model for "
+                    "it, or decorate it"
+                )
             return self.model_topic()(topic)
 
         def decorate(model: ModelT) -> ModelT:

@@ -186,6 +186,11 @@ def test_what_is_no_model_cannot_be_bound(mercure: MercureSSE) -> None:
         mercure.bind_model("Todo")  # type: ignore[arg-type]
 
 
+def test_options_beside_a_class_are_an_error_that_names_what_takes_them(mercure: MercureSSE) -> None:
+    with pytest.raises(BindingError, match="Model is a class, beside which nothing is taken; use bind_model"):
+        mercure.model_topic(type("Model", (), {}), data=["title"])  # type: ignore[call-overload]
+
+
 def test_a_model_topic_is_a_binding_of_the_signal(
     app: Flask, db: SQLAlchemy, todo: Any, mercure: MercureSSE
 ) -> None:

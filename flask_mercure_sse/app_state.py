@@ -391,7 +391,7 @@ def build_state(app: Flask, instance: MercureSSE, config: MercureConfig) -> AppS
         ways=Ways(
             connections,
             timeouts,
-            background=config.publish == "background",
+            background=config.publish != "sync",
             settings=config.queue,
             tell=tell,
             note=incoming.note_published,

@@ -90,7 +90,10 @@ class MercureConfig:
     """Rows of one bulk statement that are published one by one; above, one refresh tells of them."""
 
     outbox: bool = False
-    """Whether updates that wait for a commit are written in its transaction, so that none is lost."""
+    """Whether updates that wait for a commit are written in its transaction, so that none is lost.
+
+    ``publish="outbox"`` says the same.
+    """
 
     outbox_relay: bool = False
     """Whether the app publishes what is left in the outbox, in a thread of its own."""
@@ -122,8 +125,11 @@ class MercureConfig:
     max_selectors: int | None = None
     """Selectors of one subscriber that the embedded hub takes; None: 1000, in Mercure 1.0 100."""
 
-    publish: Literal["sync", "background"] = "background"
-    """How updates go to external hubs: ``sync`` waits for the hub; the embedded hub is always direct."""
+    publish: Literal["sync", "background", "outbox"] = "background"
+    """How updates go to external hubs: ``sync`` waits for the hub; the embedded hub is always direct.
+
+    ``outbox`` is ``background`` with an outbox for what waits for a commit.
+    """
 
     queue_size: int = _QUEUE.size
     """Bytes of memory that the updates that wait for one external hub may take."""
@@ -208,6 +214,7 @@ class MercureConfig:
                 values[name] = read(given)
             except ValueError as error:
                 problems.append(f"{key}: {_shown(name, given)} {error}")
+        problems += _settle_outbox(values)
         if problems:
             raise ConfigurationError("; ".join(problems))
         fixed_path = has_fixed_path(values.get("protocol", cls.protocol))
@@ -217,6 +224,18 @@ class MercureConfig:
         hubs: dict[str, NamedHub] = values.get("hubs", {})
         values["hubs"] = {name: hub.with_paths(fixed_path=fixed_path) for name, hub in hubs.items()}
         return cls(**values)
+
+
+def _settle_outbox(values: dict[str, Any]) -> list[str]:
+    """Let the two keys for the outbox say the same, and return what is wrong with that."""
+    if values.get("publish") != "outbox":
+        return []
+    if not values.setdefault("outbox", True):
+        return [
+            "MERCURE_PUBLISH: 'outbox' contradicts MERCURE_OUTBOX: False; leave MERCURE_OUTBOX out, or set "
+            "MERCURE_PUBLISH to background or sync"
+        ]
+    return []
 
 
 def _unknown(key: str) -> str:
@@ -301,7 +320,7 @@ KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "MERCURE_MAX_BODY_SIZE": ("max_body_size", readers.limit),
     "MERCURE_MAX_TOPICS": ("max_topics", readers.limit),
     "MERCURE_MAX_SELECTORS": ("max_selectors", readers.limit),
-    "MERCURE_PUBLISH": ("publish", readers.one_of("sync", "background")),
+    "MERCURE_PUBLISH": ("publish", readers.one_of("sync", "background", "outbox")),
     "MERCURE_QUEUE_SIZE": ("queue_size", readers.limit),
     "MERCURE_QUEUE_FULL": ("queue_full", readers.one_of("error", "drop-oldest")),
     "MERCURE_RETRY_FOR": ("retry_for", readers.number),

@@ -173,7 +173,8 @@ def one_of(*allowed: str) -> Callable[[object], str]:
 
     def read(value: object) -> str:
         if value not in allowed:
-            raise ValueError(f"is not known; use {' or '.join(allowed)}")
+            *others, last = allowed
+            raise ValueError(f"is not known; use {', '.join(others)} or {last}")
         return str(value)
 
     return read

@@ -63,6 +63,28 @@ def test_flags_may_be_words_as_the_environment_gives_them(text: str, value: bool
     assert read({"MERCURE_HUB_ALLOW_ANONYMOUS": text}).hub_allow_anonymous is value
 
 
+def test_the_mode_outbox_is_the_outbox() -> None:
+    assert read({"MERCURE_PUBLISH": "outbox"}).outbox
+    assert read({"MERCURE_PUBLISH": "outbox", "MERCURE_OUTBOX": "true"}).outbox
+    assert not read({"MERCURE_PUBLISH": "background"}).outbox
+
+
+def test_the_outbox_fits_each_mode() -> None:
+    for mode in ("sync", "background"):
+        config = read({"MERCURE_PUBLISH": mode, "MERCURE_OUTBOX": True})
+        assert (config.publish, config.outbox) == (mode, True)
+
+
+def test_the_mode_outbox_without_the_outbox_is_an_error_that_names_both_keys(app: Flask) -> None:
+    app.config.update(MERCURE_PUBLISH="outbox", MERCURE_OUTBOX="false")
+    with pytest.raises(ConfigurationError) as raised:
+        MercureSSE(app)
+    assert str(raised.value) == (
+        "MERCURE_PUBLISH: 'outbox' contradicts MERCURE_OUTBOX: False; leave MERCURE_OUTBOX out, or set "
+        "MERCURE_PUBLISH to background or sync"
+    )
+
+
 def test_hubs_may_be_text_as_the_environment_gives_it() -> None:
     config = read({"MERCURE_HUBS": '{"eu": "https://eu.example", "us": {"url": "https://us.example"}}'})
     assert [hub.url for hub in config.hubs.values()] == [
@@ -132,8 +154,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("MERCURE_HUB_RECONCILIATION_LENGTH", -1, "is negative"),
     ("MERCURE_CONNECT_TIMEOUT", 0, "leaves no time"),
     ("MERCURE_READ_TIMEOUT", [], "is not a number"),
-    ("MERCURE_PUBLISH", "later", "is not known; use sync or background"),
-    ("MERCURE_PUBLISH", True, "is not known; use sync or background"),
+    ("MERCURE_PUBLISH", "later", "is not known; use sync, background or outbox"),
+    ("MERCURE_PUBLISH", True, "is not known; use sync, background or outbox"),
     ("MERCURE_COOKIE_RENEW", "daily", "is neither true nor false"),
     ("MERCURE_QUEUE_SIZE", 0, "leaves nothing to take"),
     ("MERCURE_QUEUE_SIZE", "16 MB", "is not a whole number"),

@@ -50,11 +50,13 @@ class Site:
     def __init__(self, path: Path, hub_url: str | None, **config: Any) -> None:
         self.app = Flask("site")
         self.app.config.update(
-            SECRET_KEY=SECRET,
-            SQLALCHEMY_DATABASE_URI=f"sqlite:///{path}",
-            MERCURE_OUTBOX=True,
-            **({} if hub_url is None else {"MERCURE_HUB_URL": hub_url}),
-            **config,
+            {
+                "SECRET_KEY": SECRET,
+                "SQLALCHEMY_DATABASE_URI": f"sqlite:///{path}",
+                "MERCURE_OUTBOX": True,
+                "MERCURE_HUB_URL": hub_url,
+                **config,
+            }
         )
         self.db = SQLAlchemy(self.app)
         self.mercure = MercureSSE(self.app)
@@ -142,6 +144,31 @@ def test_without_the_key_nothing_is_written(make_site: MakeSite, hub: FakeHub) -
     MercureSSE(plain)
     assert plain.extensions["mercure_sse"].outbox is None
     assert site.app.extensions["mercure_sse"].outbox is not None
+
+
+def test_the_mode_outbox_writes_what_waits_for_a_commit(make_site: MakeSite) -> None:
+    site = make_site(nowhere(), MERCURE_PUBLISH="outbox", MERCURE_OUTBOX=None)
+    site.add("of a model")
+    with site.app.app_context():
+        site.db.session.begin()
+        site.mercure.publish("/a", "by hand", on_commit=site.db.session)
+        site.db.session.commit()
+    assert site.count() == 2
+
+
+def test_in_the_mode_outbox_other_updates_go_in_the_background_and_wait_for_no_commit(
+    make_site: MakeSite, hub: FakeHub
+) -> None:
+    hub.first = [(503, {})]  # who waited for it would be told
+    site = make_site(hub.url, MERCURE_PUBLISH="outbox", MERCURE_OUTBOX=None)
+    with site.app.app_context():
+        site.db.session.add(site.note(text="never"))
+        site.db.session.flush()
+        site.mercure.publish("/a", "x")
+        assert site.mercure.flush(PATIENCE)
+        assert {update.data for update in hub.updates} == {"x"}
+        site.db.session.rollback()
+    assert site.count() == 0
 
 
 def test_an_update_for_another_hub_is_written_with_its_url(

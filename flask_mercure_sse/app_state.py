@@ -23,7 +23,7 @@ from .integrations.incoming import Incoming, Surroundings
 from .integrations.outlets import Outlet
 from .integrations.settings import EventSettings
 from .protocol.errors import ConfigurationError, MissingKeyError, PublishError
-from .protocol.hub_url import checked_hub_url
+from .protocol.hub_url import checked_hub_url, shown_url
 from .protocol.keys import sign
 from .protocol.update import Update
 from .protocol.version import ProtocolVersion
@@ -355,7 +355,7 @@ def _checked(argument: str, value: str, check: Callable[[str], str]) -> str:
     try:
         return check(value)
     except ValueError as error:
-        shown = "the value" if argument == "jwt" else repr(value)
+        shown = "the value" if argument == "jwt" else shown_url(value)
         raise ConfigurationError(f"{argument}: {shown} {error}") from error
 
 

@@ -12,8 +12,9 @@ from typing import Any, Literal, cast
 from .integrations.settings import BULK_MAX
 from .named_hubs import NamedHub, read_hubs
 from .protocol.errors import ConfigurationError
-from .protocol.hub_url import EXAMPLE, checked_hub_url
+from .protocol.hub_url import EXAMPLE, checked_hub_url, shown_url
 from .protocol.limits import Limits
+from .protocol.text import shown
 from .protocol.versions import has_fixed_path
 from .publishers.delivery import QueueSettings
 from .server import readers
@@ -200,20 +201,13 @@ class MercureConfig:
         values: dict[str, Any] = {}
         variables = os.environ if environment is None else environment
         for key, (name, read) in KEYS.items():
-            variable = VARIABLES.get(key, "")
-            sources = (
-                mapping.get(key),
-                (defaults or {}).get(name),
-                mapping.get(variable),
-                variables.get(variable) or None,
-            )
-            given = next((value for value in sources if value is not None), None)
+            source, given = _given(key, mapping, (defaults or {}).get(name), variables)
             if given is None:
                 continue
             try:
                 values[name] = read(given)
             except ValueError as error:
-                problems.append(f"{key}: {_shown(name, given)} {error}")
+                problems.append(f"{source}: {_shown(name, given)} {error}")
         problems += _settle_outbox(values)
         if problems:
             raise ConfigurationError("; ".join(problems))
@@ -224,6 +218,20 @@ class MercureConfig:
         hubs: dict[str, NamedHub] = values.get("hubs", {})
         values["hubs"] = {name: hub.with_paths(fixed_path=fixed_path) for name, hub in hubs.items()}
         return cls(**values)
+
+
+def _given(
+    key: str, mapping: Mapping[str, Any], default: object, variables: Mapping[str, str]
+) -> tuple[str, object]:
+    """Return the value for a key, None where there is none, and the name under which it was given."""
+    variable = VARIABLES.get(key, "")
+    sources: tuple[tuple[str, object], ...] = (
+        (key, mapping.get(key)),
+        (key, default),
+        (variable, mapping.get(variable)),
+        (variable, variables.get(variable) or None),
+    )
+    return next((found for found in sources if found[1] is not None), (key, None))
 
 
 def _settle_outbox(values: dict[str, Any]) -> list[str]:
@@ -245,8 +253,12 @@ def _unknown(key: str) -> str:
 
 
 def _shown(name: str, value: object) -> str:
-    secret = name.endswith(("_secret_key", "_jwt", "issuers", "hubs"))
-    return "the value" if secret else repr(value)
+    """Return a value as an error tells it: in one line, and without secrets."""
+    if name.endswith(("_secret_key", "_jwt", "issuers", "hubs")):
+        return "the value"
+    if name.endswith("_url") and isinstance(value, str):
+        return shown_url(value)
+    return shown(value)
 
 
 def _url(value: object) -> str | Literal[True] | None:
@@ -281,8 +293,8 @@ def _ca_file(value: object) -> str:
     path = os.fspath(cast("str | os.PathLike[str]", value))
     try:
         ssl.create_default_context(cafile=path)
-    except OSError as error:
-        raise ValueError(f"cannot be used ({error.strerror or error}); {fix}") from None
+    except (OSError, ValueError) as error:  # a path with a NUL or what no file system can name
+        raise ValueError(f"cannot be used ({getattr(error, 'strerror', None) or error}); {fix}") from None
     return path
 
 

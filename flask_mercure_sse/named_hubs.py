@@ -65,7 +65,7 @@ def _hub(name: str, given: object, readers: Mapping[str, Callable[[object], Any]
     values: dict[str, Any] = {}
     for key, item in cast("Mapping[object, object]", fields).items():
         if key not in readers:  # it may be a key that got into its place
-            raise ValueError(f"has another key for {name!r} than {', '.join(readers)}")
+            raise ValueError(f"has another key for {name!r} than {', '.join(readers)}; take it out")
         try:
             values[cast("str", key)] = readers[cast("str", key)](item)
         except ValueError as error:

@@ -12,7 +12,7 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from ..protocol.errors import ConfigurationError, MercureError
-from ..protocol.hub_url import checked_hub_url
+from ..protocol.hub_url import checked_hub_url, shown_url
 from ..protocol.selectors import EVERYTHING
 from ..protocol.versions import has_fixed_path
 
@@ -68,7 +68,7 @@ def hub_at(url: str) -> str:
     try:
         return checked_hub_url(url, fixed_path=has_fixed_path(app_state().config.protocol))
     except ValueError as error:
-        raise ConfigurationError(f"--hub: {url!r} {error}") from error
+        raise ConfigurationError(f"--hub: {shown_url(url)} {error}") from error
 
 
 @contextmanager

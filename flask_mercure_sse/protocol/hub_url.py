@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from .text import shown
 from .version import HUB_PATH
 
 EXAMPLE = f"http://localhost:5500{HUB_PATH}"
@@ -33,3 +34,8 @@ def checked_hub_url(value: str, *, fixed_path: bool = True) -> str:
     if not path or (fixed_path and not path.endswith(HUB_PATH)):
         path += HUB_PATH
     return url._replace(path=path).geturl()
+
+
+def shown_url(value: str) -> str:
+    """Return a URL as an error tells it, which may have a password in a place where none belongs."""
+    return "the value" if "@" in value else shown(value)

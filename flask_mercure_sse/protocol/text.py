@@ -23,9 +23,12 @@ def size_problem(text: str, limit: int) -> str | None:
     return f"is longer than {limit} bytes"
 
 
-def shown(text: str) -> str:
-    """Return a text as a message shows it: on one line, and not longer than a message should be."""
-    return repr(text) if len(text) <= 80 else f"{text[:80]!r}..."
+def shown(value: object) -> str:
+    """Return a value as a message shows it: on one line, and not longer than a message should be."""
+    if isinstance(value, str):
+        return repr(value) if len(value) <= 80 else f"{value[:80]!r}..."
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 def words(text: str) -> list[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from ..protocol.text import words
+from ..protocol.text import shown, words
 
 METHODS = "GET, HEAD, POST, QUERY"
 REQUEST_HEADERS = "Authorization, Cache-Control, Content-Type, Last-Event-ID"
@@ -52,7 +52,7 @@ def checked_origins(given: str | Iterable[str], *, allow_any: bool = True) -> tu
             continue
         if not isinstance(origin, str) or origin_of(origin) != origin:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(
-                f"has {origin!r}, which is no origin; give scheme, host and port as browsers do: "
+                f"has {shown(origin)}, which is no origin; give scheme, host and port as browsers do: "
                 "https://example.com"
             )
     return tuple(origins)

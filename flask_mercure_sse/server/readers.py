@@ -11,7 +11,7 @@ from ipaddress import ip_network
 from typing import cast
 
 from ..protocol.keys import ALGORITHMS, MAKE_A_KEY_ANYWHERE
-from ..protocol.text import words
+from ..protocol.text import shown, words
 from ..protocol.versions import PROTOCOLS
 from .admission import Network
 from .cors import checked_origins
@@ -77,7 +77,7 @@ def algorithms(value: object) -> tuple[str, ...]:
     if not given:
         raise ValueError("has no entry; leave it out, or name the algorithms that tokens may have")
     if unknown := [name for name in given if name not in ALGORITHMS]:
-        raise ValueError(f"has {unknown[0]!r}, which is no algorithm; known are {', '.join(ALGORITHMS)}")
+        raise ValueError(f"has {shown(unknown[0])}, which is no algorithm; known are {', '.join(ALGORITHMS)}")
     return given
 
 

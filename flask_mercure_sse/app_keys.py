@@ -62,13 +62,7 @@ class Keys:
 
     def short(self) -> list[str]:
         """Return the names of the settings whose secrets are shorter than HS256 asks for."""
-        return list(dict.fromkeys(self.setting(role) for role in ROLES if self._is_short(role)))
-
-    def _is_short(self, role: Role) -> bool:
-        key = self.find(role)
-        if not key or is_pem(key) or is_key_set_url(key):
-            return False
-        return len(key.encode() if isinstance(key, str) else key) < KEY_LENGTH
+        return list(dict.fromkeys(self.setting(role) for role in ROLES if is_short(self.find(role))))
 
     def setting(self, role: Role) -> str:
         """Return the name of the setting that has the key of a role."""
@@ -82,6 +76,13 @@ class Keys:
                 f"nor checked: set one of them to a key made by: {MAKE_A_KEY}"
             )
         return _secret_key(secret, self._algorithms)
+
+
+def is_short(key: str | bytes | None) -> bool:
+    """Tell whether a key is a secret that is shorter than HS256 asks for."""
+    if not key or is_pem(key) or is_key_set_url(key):
+        return False
+    return len(key.encode() if isinstance(key, str) else key) < KEY_LENGTH
 
 
 def setting_of(role: Role) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,15 +15,16 @@ from flask.json.provider import DefaultJSONProvider, JSONProvider
 from .app_keys import Keys, Role
 from .app_outbox import build_outbox
 from .config import MercureConfig, checked_token
-from .external_hubs import ExternalHub, external_hubs, renewed_token
+from .external_hubs import ExternalHub, external_hubs
 from .hub.authority import Authority
 from .hub.hub import Hub
+from .hub_tokens import HubTokens
 from .integrations.incoming import Incoming, Surroundings
 from .integrations.outlets import Outlet
 from .integrations.settings import EventSettings
-from .protocol.errors import ConfigurationError, MissingKeyError, PublishError
+from .protocol.errors import ConfigurationError, PublishError
 from .protocol.hub_url import checked_hub_url, shown_url
-from .protocol.keys import sign
+from .protocol.subscriptions import SubscriptionFilter
 from .protocol.update import Update
 from .protocol.version import ProtocolVersion
 from .protocol.versions import Versions, has_fixed_path, speak
@@ -56,13 +56,6 @@ if TYPE_CHECKING:
 EMBEDDED = "embedded"
 DEFAULT = "default"
 """How figures call the app's own hub, in the app and elsewhere."""
-
-COOKIE_ENDS_BEFORE = 2.0
-"""Seconds by which a cookie ends before the token in it.
-
-A browser that came back with one that has ended would be refused, and does not try again; without a cookie
-it gets public updates. A token's times are whole seconds, and the browser counts from the answer's arrival.
-"""
 
 
 def encoder_of(provider: JSONProvider) -> Callable[[object], str]:
@@ -110,6 +103,7 @@ class AppState:
     hubs: Mapping[str, ExternalHub]
     names: Mapping[str, str]
     tell: Tell
+    tokens: HubTokens
     made_token: RenewedToken
     app_config: Mapping[str, Any] = field(repr=False)
     app: weakref.ref[Flask]
@@ -120,22 +114,6 @@ class AppState:
     def version(self) -> ProtocolVersion:
         """The version of the protocol that the app speaks to the hub."""
         return self.versions.newest
-
-    @property
-    def token_lifetime(self) -> float | None:
-        """Seconds for which the app's tokens are good, None for ever."""
-        return self.version.lifetime(self.config.token_lifetime)
-
-    @property
-    def cookie_lifetime(self) -> int | None:
-        """Seconds for which browsers keep a cookie with a token of the app's, None while they are open."""
-        lifetime = self.token_lifetime
-        return None if lifetime is None else max(1, int(lifetime - COOKIE_ENDS_BEFORE))
-
-    @property
-    def cookie_names(self) -> list[str]:
-        """The names of all cookies that may hold a browser's token for the hub."""
-        return list(dict.fromkeys(name for version in self.versions for name in version.cookie_names))
 
     @property
     def settings(self) -> EventSettings:
@@ -213,42 +191,67 @@ class AppState:
 
         :raises MissingKeyError: the app has no key to sign it with.
         """
-        return sign(claims, self.keys.signing_key(role), type=self.version.token_type)
+        return self.tokens.signed(role, claims)
 
     def claims(self, **grants: Any) -> dict[str, Any]:
         """Return the claims of a token that is good from now on; see :meth:`ProtocolVersion.claims`."""
-        return self.version.claims(now=time.time(), lifetime=self.config.token_lifetime, **grants)
+        return self.tokens.claims(**grants)
 
     def publisher_token(self) -> str:
         """Return the token with which the app publishes on its external hub."""
         return self.config.publisher_jwt or self.made_token()
 
-    def subscriber_token(self, topics: Sequence[str]) -> str | None:
-        """Return a subscriber's token for topics, None where the app has no key to make one."""
-        try:
-            return self.token("subscriber_secret_key", self.claims(subscribe=topics))
-        except MissingKeyError:
-            return None
+    def place(self, hub: str | None) -> AppState | ExternalHub:
+        """Return where a hub is and which tokens it takes.
 
-    @property
-    def source(self) -> Source:
-        """The way from the app's hub."""
-        if self.hub is not None:
+        :param hub: its name in ``MERCURE_HUBS``, None for the app's own.
+        :raises ConfigurationError: there is none of this name.
+        """
+        return self if hub is None else self.named(hub)
+
+    def source(self, hub: str | None = None) -> Source:
+        """Return the way from a hub; argument and error as of :meth:`place`."""
+        if hub is None and self.hub is not None:
             return EmbeddedSource(self.hub, self.version)
+        place = self.place(hub)
+        return self.http_source(
+            place.hub_url(public=False), place.tokens, place.tokens.for_subscriber, place.tokens.lifetime
+        )
+
+    def http_source(
+        self,
+        url: str,
+        tokens: HubTokens,
+        token: Callable[[Sequence[str]], str | None],
+        lifetime: float | None,
+    ) -> HttpSource:
+        """Return the way from a hub over HTTP.
+
+        :param tokens: those of the hub.
+        :param token: returns the one for topics.
+        :param lifetime: seconds for which it is good, None for ever.
+        """
         return HttpSource(
-            self.hub_url(public=False),
-            self.version,
-            self.subscriber_token,
-            self.token_lifetime,
-            connections=self.connections,
-            timeouts=self.timeouts,
+            url, tokens.version, token, lifetime, connections=self.connections, timeouts=self.timeouts
+        )
+
+    def read_subscriptions(self, url: str, tokens: HubTokens, wanted: SubscriptionFilter) -> dict[str, Any]:
+        """Return a document of the subscription API of a hub over HTTP.
+
+        :param url: the hub's URL, as the app reaches it.
+        :raises SubscriptionsError: the hub does not tell.
+        """
+        path = tokens.version.subscriptions_url(wanted)
+        return self.subscriptions.read(
+            url + path.removeprefix(tokens.version.hub_path),
+            lambda: tokens.make("subscriber_secret_key", subscribe=[path]),
         )
 
     def surroundings(self) -> Surroundings:
         """Return what hearing needs of the app."""
         app = self.app()
         assert app is not None
-        return Surroundings(self.source, self.version, app, app.app_context)
+        return Surroundings(self.source(), self.version, app, app.app_context)
 
     def elsewhere(
         self, hub_url: str | None, jwt: str | None, /, *, wait: bool = False, repeats: bool = False
@@ -266,7 +269,7 @@ class AppState:
             return self
         token = None if jwt is None else _checked("jwt", jwt, checked_token)
         if hub := self.hubs.get(hub_url or ""):
-            url, own_token = hub.url, hub.token
+            url, own_token = hub.url, hub.publisher_token
         else:
             url = None if hub_url is None else _checked("hub_url", hub_url, self._checked_hub_url)
             url, own_token = url or self.hub_url(public=False), self.publisher_token
@@ -374,6 +377,7 @@ def build_state(app: Flask, instance: MercureSSE, config: MercureConfig) -> AppS
         )
     hub = _embedded_hub(config, versions) if config.embedded else None
     hubs = external_hubs(config, keys)
+    tokens = HubTokens(versions, config.token_lifetime, keys.signing_key)
     names = _names(config, hubs)
     connections, timeouts = Connections(config.ca_file), Timeouts(config.connect_timeout, config.read_timeout)
     tell, incoming = _teller(app), Incoming()
@@ -400,7 +404,8 @@ def build_state(app: Flask, instance: MercureSSE, config: MercureConfig) -> AppS
         hubs=hubs,
         names=names,
         tell=tell,
-        made_token=renewed_token(versions.newest, lambda: keys.signing_key("publisher_secret_key"), config),
+        tokens=tokens,
+        made_token=tokens.for_publishing(),
         app_config=app_config,
         app=weakref.ref(app),
         outbox=build_outbox(app, instance.outbox_places, config),

@@ -298,8 +298,16 @@ def _ca_file(value: object) -> str:
     return path
 
 
+_OF_HUBS: dict[str, Callable[[object], Any]] = {
+    "publisher_jwt": checked_token,
+    "publisher_secret_key": readers.secret,
+    "subscriber_secret_key": readers.secret,
+    "authz_cookie_name": readers.cookie_name,
+}
+
+
 def _hubs(value: object) -> dict[str, NamedHub]:
-    return read_hubs(value, {"publisher_jwt": checked_token, "publisher_secret_key": readers.secret})
+    return read_hubs(value, _OF_HUBS)
 
 
 KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {

@@ -30,7 +30,7 @@ def mark(response: Response, state: AppState, attributes: dict[str, Any]) -> Non
     :param attributes: those of the other cookie.
     :raises ConfigurationError: nothing says how to renew it.
     """
-    lifetime = state.cookie_lifetime
+    lifetime = state.tokens.cookie_lifetime
     if state.config.cookie_renew and lifetime is not None:
         state.instance.check_cookie_renewer()
         own: dict[str, Any] = {**attributes, "path": _path(state)}
@@ -53,7 +53,7 @@ def renew_cookies(app: Flask, state: AppState) -> None:
 
     :raises ConfigurationError: there is nothing to renew.
     """
-    lifetime = state.cookie_lifetime
+    lifetime = state.tokens.cookie_lifetime
     if lifetime is None:
         raise ConfigurationError(
             "MERCURE_COOKIE_RENEW: True has nothing to renew, for the app's tokens have no end; set "
@@ -91,4 +91,4 @@ def _is_due(ends_at: str | None, lifetime: float) -> bool:
 def _is_settled(response: Response, state: AppState) -> bool:
     """Tell whether a response says already what becomes of the cookie, or is for others as well."""
     names = {cookie.partition("=")[0] for cookie in response.headers.getlist("Set-Cookie")}
-    return bool(names & {MARK, *state.cookie_names}) or response.cache_control.public is True
+    return bool(names & {MARK, *state.tokens.cookie_names}) or response.cache_control.public is True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from flask import after_this_request, has_request_context, request
 from werkzeug.wrappers import Response
@@ -90,53 +90,72 @@ class Granted:
         return self.topics == [] and self.token is None
 
 
-def granted_now() -> Granted | None:
-    """Return what is granted with the response to the current request, None outside of requests."""
+def granted_now(hub: str | None) -> Granted | None:
+    """Return what is granted with the response to the current request, None outside of requests.
+
+    :param hub: the name of the hub that reads it, None for the app's own.
+    """
     if not has_request_context():
         return None
-    return request.environ.setdefault(_GRANTED, Granted())
+    by_hub: dict[str | None, Granted] = request.environ.setdefault(_GRANTED, {})
+    return by_hub.setdefault(hub, Granted())
 
 
 def grant_with_response(
-    mercure: MercureSSE, hub_url: str, topics: list[str] | None, payload: Any = None, token: str | None = None
+    mercure: MercureSSE,
+    hub: str | None,
+    topics: list[str] | None,
+    payload: Any = None,
+    token: str | None = None,
 ) -> None:
     """Give the browser a token with the response to the current request.
 
     What several calls grant in one request is granted together.
 
-    :param hub_url: the hub's URL for browsers.
+    :param hub: the name of the hub that reads it, None for the app's own.
     :raises ConfigurationError: no cookie of a response can carry it.
     """
-    granted = granted_now()
+    granted = granted_now(hub)
     if granted is None:
         raise ConfigurationError(
             "this version of the protocol reads no token from a URL, and there is no request whose response "
             "could carry it in a cookie; call set_authz_cookie(response)"
         )
-    hub_host, own_host = urlsplit(hub_url).hostname, urlsplit(request.root_url).hostname
+    hub_host = urlsplit(mercure.hub_base_url(hub=hub)).hostname
+    own_host = urlsplit(request.root_url).hostname
     if hub_host not in (None, own_host):
         raise ConfigurationError(
             f"this version of the protocol reads no token from a URL, and a cookie of {own_host} does not go "
             f"to the hub at {hub_host}; call set_authz_cookie(response, domain=...) for a domain of both"
         )
     if granted.is_empty:
-        after_this_request(lambda response: _set(mercure, granted, response))
+        after_this_request(lambda response: _set(mercure, hub, granted, response))
     granted.add(topics, payload, token)
-    check_size(token or mercure.create_subscription_jwt(granted.topics, granted.payload))
+    check_size(token or mercure.create_subscription_jwt(granted.topics, granted.payload, hub=hub))
 
 
-def _set(mercure: MercureSSE, granted: Granted, response: Response) -> Any:
+def _set(mercure: MercureSSE, hub: str | None, granted: Granted, response: Response) -> Any:
     return mercure.set_authz_cookie(
-        response, granted.topics, granted.token, granted.payload, **granted.options
+        response, granted.topics, granted.token, granted.payload, hub=hub, **granted.options
     )
 
 
-def forget(response: Response, names: Iterable[str]) -> None:
-    """Take cookies off a response that it was given before."""
+def forget(response: Response, names: Iterable[str], path: str) -> None:
+    """Take cookies off a response that it was given before.
+
+    :param path: theirs; of other paths are the cookies of other hubs.
+    """
     kept = [
-        cookie for cookie in response.headers.getlist("Set-Cookie") if cookie.partition("=")[0] not in names
+        cookie
+        for cookie in response.headers.getlist("Set-Cookie")
+        if cookie.partition("=")[0] not in names or _path_of(cookie) != path
     ]
     response.headers.setlist("Set-Cookie", kept)
+
+
+def _path_of(cookie: str) -> str | None:
+    attributes = [attribute.strip().partition("=") for attribute in cookie.split(";")[1:]]
+    return next((unquote(value) for name, _, value in attributes if name.lower() == "path"), None)
 
 
 def overlay(base: Any, over: Any) -> Any:

@@ -18,6 +18,7 @@ from .cli import mercure_commands
 from .config import MAKE_A_KEY, MercureConfig
 from .embedded import embed
 from .events import Events, shared_bindings
+from .external_hubs import short_keys
 from .integrations.binding import Bound
 from .integrations.computed import DataOption, FlagOption, RetryOption, TextOption, TopicOption
 from .integrations.content import compose, published, text_of, topic_of, topics_of
@@ -126,7 +127,7 @@ class MercureSSE(Events, Listening):
             raise ConfigurationError("MercureSSE is registered with this app already; call init_app once")
         options = {**self._options, **_given(locals())}
         state = build_state(app, self, MercureConfig.from_mapping(app.config, options))
-        for setting in state.keys.short():
+        for setting in (*state.keys.short(), *short_keys(state.config.hubs)):
             app.logger.warning(
                 "%s has fewer than the %d bytes that HS256 tokens need to be safe; make one with: %s",
                 setting,
@@ -283,10 +284,7 @@ class MercureSSE(Events, Listening):
         :param public: as browsers reach it, else as the app does.
         :param hub: another hub, by its name in ``MERCURE_HUBS``.
         """
-        if hub is None:
-            return self._state().hub_url(public=public)
-        named = self._state().named(hub)
-        return named.public_url if public else named.url
+        return self._state().place(hub).hub_url(public=public)
 
     def hub_url(
         self,
@@ -305,15 +303,20 @@ class MercureSSE(Events, Listening):
         :param with_subscriptions: whether to follow the subscription events of the topics, too.
         :param hub: another hub, by its name in ``MERCURE_HUBS``.
         """
-        state = self._state()
-        if subscriber_jwt and not state.version.reads_query_token:
-            cookies.grant_with_response(self, self.hub_base_url(hub=hub), [], token=subscriber_jwt)
+        version = self._state().place(hub).tokens.version
+        if subscriber_jwt and not version.reads_query_token:
+            cookies.grant_with_response(self, hub, [], token=subscriber_jwt)
             subscriber_jwt = None
-        query = state.version.url_query(self._followed(topics, with_subscriptions), subscriber_jwt)
+        query = version.url_query(self._followed(topics, with_subscriptions, hub), subscriber_jwt)
         return subscribe_url(self.hub_base_url(public, hub=hub), query)
 
     def authentified_hub_url(
-        self, topics: Any = None, payload: Any = None, with_subscriptions: bool = False
+        self,
+        topics: Any = None,
+        payload: Any = None,
+        with_subscriptions: bool = False,
+        *,
+        hub: str | None = None,
     ) -> str:
         """Return a URL that subscribes to topics, with a fresh token for them.
 
@@ -321,52 +324,60 @@ class MercureSSE(Events, Listening):
         response to the current request. Without topics the token is for all. Arguments as for
         :meth:`hub_url` and :meth:`create_subscription_jwt`.
         """
-        followed = self._followed(topics, with_subscriptions)
+        followed = self._followed(topics, with_subscriptions, hub)
         granted = None if topics is None else followed
         if self._state().version.reads_query_token:
-            return self.hub_url(followed, self.create_subscription_jwt(granted, payload))
-        cookies.grant_with_response(self, self.hub_base_url(), granted, payload)
-        return self.hub_url(followed)
+            token = self.create_subscription_jwt(granted, payload, hub=hub)
+            return self.hub_url(followed, token, hub=hub)
+        cookies.grant_with_response(self, hub, granted, payload)
+        return self.hub_url(followed, hub=hub)
 
-    def _followed(self, topics: Any, with_subscriptions: bool) -> list[str]:
+    def _followed(self, topics: Any, with_subscriptions: bool, hub: str | None) -> list[str]:
         selectors = _topics(topics)
-        return [*selectors, *map(self.subscription_topic, selectors)] if with_subscriptions else selectors
+        events = [self.subscription_topic(one, hub=hub) for one in selectors] if with_subscriptions else []
+        return [*selectors, *events]
 
-    def subscription_topic(self, topic: Any, subscriber: str | None = None) -> str:
-        """Return the topic of a subscription's events, of all subscribers' where none is given."""
-        return self._state().version.subscription_topic(topic_of(topic), subscriber)
+    def subscription_topic(self, topic: Any, subscriber: str | None = None, *, hub: str | None = None) -> str:
+        """Return the topic of a subscription's events, of all subscribers' where none is given.
 
-    def create_subscription_jwt(self, topics: Any = None, payload: Any = None) -> str:
+        :param hub: another hub, by its name in ``MERCURE_HUBS``.
+        """
+        version = self._state().place(hub).tokens.version
+        return version.subscription_topic(topic_of(topic), subscriber)
+
+    def create_subscription_jwt(
+        self, topics: Any = None, payload: Any = None, *, hub: str | None = None
+    ) -> str:
         """Return a subscriber's token.
 
         :param topics: one topic or several whose private updates it lets read; all where they are left out,
             none for an empty list. They are selectors: encode what a user may choose in them.
         :param payload: what subscription events show of the subscriber. The payload getter's result is the
             base, which a dictionary given here overlays.
+        :param hub: another hub that is to take it, by its name in ``MERCURE_HUBS``.
         :raises MissingKeyError: there is no secret to make it with.
         """
         selectors = [EVERYTHING] if topics is None else _topics(topics)
         if self._payload_getter is not None:
             payload = cookies.overlay(self._payload_getter(selectors), payload)
-        return self._token("subscriber_secret_key", subscribe=selectors, payload=payload)
+        tokens = self._state().place(hub).tokens
+        return tokens.make("subscriber_secret_key", subscribe=selectors, payload=payload)
 
-    def create_jwt(self, key: Role, **claims: Any) -> str:
+    def create_jwt(self, key: Role, *, hub: str | None = None, **claims: Any) -> str:
         """Return a token with these grants.
 
         :param key: whose key signs it, ``"publisher_secret_key"`` or ``"subscriber_secret_key"``.
         :param claims: the lists of topics ``publish`` and ``subscribe``, and ``payload``; in Mercure 0.x
             what else there is goes under ``mercure``, too.
+        :param hub: another hub that is to take it, by its name in ``MERCURE_HUBS``.
         :raises MissingKeyError: there is no such key.
         :raises ConfigurationError: the version of the protocol cannot say one of them.
         """
         if key not in ROLES:
             raise ConfigurationError(f"key: {key!r} is none; use {' or '.join(ROLES)}")
         lists = {name: _topics(claims.pop(name)) for name in ("publish", "subscribe") if name in claims}
-        return self._token(key, **lists, payload=claims.pop("payload", None), others=claims)
-
-    def _token(self, role: Role, **grants: Any) -> str:
-        state = self._state()
-        return state.token(role, state.claims(**grants))
+        tokens = self._state().place(hub).tokens
+        return tokens.make(key, **lists, payload=claims.pop("payload", None), others=claims)
 
     def set_authz_cookie(
         self,
@@ -375,6 +386,8 @@ class MercureSSE(Events, Listening):
         jwt: str | None = None,
         payload: Any = None,
         secure: bool | None = None,
+        *,
+        hub: str | None = None,
         **options: Any,
     ) -> ResponseT:
         """Give the browser its token in a cookie, and return the response.
@@ -382,35 +395,45 @@ class MercureSSE(Events, Listening):
         :param topics: as for :meth:`create_subscription_jwt`.
         :param jwt: a token to use instead of a fresh one.
         :param secure: whether the cookie is for https alone; by default so where the request or the hub is.
+        :param hub: another hub that is to read it, by its name in ``MERCURE_HUBS``.
         :param options: further options of :meth:`werkzeug.wrappers.Response.set_cookie`.
         :raises ConfigurationError: the token does not fit into a cookie.
         """
         state = self._state()
+        tokens = state.place(hub).tokens
+        attributes = cookies.cookie_options(self.hub_base_url(hub=hub), secure, options)
         selectors = None if topics is None else _topics(topics)
-        granted = cookies.granted_now()
-        if granted is not None and not state.version.reads_query_token:
+        granted = cookies.granted_now(hub)
+        if granted is not None and not tokens.version.reads_query_token:
             # One cookie: what URLs of the page were granted goes into it as well.
             granted.add([] if jwt else selectors, payload, jwt)
             granted.options = {"secure": secure, **options}
             selectors, payload = granted.topics, granted.payload
-            cookies.forget(response, state.cookie_names)
-        token = jwt or self.create_subscription_jwt(selectors, payload)
+            cookies.forget(response, tokens.cookie_names, attributes["path"])
+        token = jwt or self.create_subscription_jwt(selectors, payload, hub=hub)
         cookies.check_size(token)
-        attributes = cookies.cookie_options(self.hub_base_url(), secure, options)
         if jwt is None:  # of another token the end is not known
-            attributes.setdefault("max_age", state.cookie_lifetime)
-        name = state.version.cookie_name(secure=bool(attributes["secure"]))
+            attributes.setdefault("max_age", tokens.cookie_lifetime)
+        name = tokens.version.cookie_name(secure=bool(attributes["secure"]))
         response.set_cookie(name, token, **cookies.as_named(name, attributes))
-        if jwt is None:
+        if jwt is None and hub is None:
             cookie_renewal.mark(response, state, attributes)
         return response
 
-    def delete_authz_cookie(self, response: ResponseT, **options: Any) -> ResponseT:
-        """Take every token back that the browser may have for the hub, and return the response."""
-        attributes = cookies.cookie_options(self.hub_base_url(), None, options)
-        for name in self._state().cookie_names:
+    def delete_authz_cookie(
+        self, response: ResponseT, *, hub: str | None = None, **options: Any
+    ) -> ResponseT:
+        """Take every token back that the browser may have for the hub, and return the response.
+
+        :param hub: another hub, by its name in ``MERCURE_HUBS``.
+        :param options: as they were for :meth:`set_authz_cookie`.
+        """
+        state = self._state()
+        attributes = cookies.cookie_options(self.hub_base_url(hub=hub), None, options)
+        for name in state.place(hub).tokens.cookie_names:
             response.delete_cookie(name, **cookies.as_named(name, attributes))
-        cookie_renewal.unmark(response, self._state(), attributes)
+        if hub is None:
+            cookie_renewal.unmark(response, state, attributes)
         return response
 
     def cookie_renewer(self, renewer: RenewerT) -> RenewerT:
@@ -468,6 +491,7 @@ class MercureSSE(Events, Listening):
         last_event_id: str | None = None,
         content_type: str | None = None,
         type: str | None = None,
+        hub: str | None = None,
     ) -> ResponseT:
         """Tell clients where to follow a resource, in ``Link`` headers, and return the response.
 
@@ -476,6 +500,7 @@ class MercureSSE(Events, Listening):
             subscribes after it misses nothing.
         :param content_type: the updates' content type, where it is not the resource's.
         :param type: the name of the updates' event, where they have one.
+        :param hub: the hub that has them, by its name in ``MERCURE_HUBS``; the app's own by default.
         :raises ConfigurationError: an argument cannot stand in a header.
 
         Source: `Mercure, Discovery`.
@@ -491,7 +516,7 @@ class MercureSSE(Events, Listening):
                 raise ConfigurationError(f"{argument}: {value!r} {problem}")
         if type == EVENT_TYPE:
             raise ConfigurationError(f"type: {type!r} is the hub's own; give that of the updates")
-        response.headers.add("Link", link(self.hub_base_url(), {"rel": "mercure", **given}))
+        response.headers.add("Link", link(self.hub_base_url(hub=hub), {"rel": "mercure", **given}))
         if own_topic is not None:
             response.headers.add("Link", link(own_topic, {"rel": "self"}))
         return response
@@ -506,47 +531,58 @@ class MercureSSE(Events, Listening):
 
     # Who is there
 
-    def get_subscriptions(self, topic: Any = None, subscriber: str | None = None) -> dict[str, Any]:
+    def get_subscriptions(
+        self, topic: Any = None, subscriber: str | None = None, *, hub: str | None = None
+    ) -> dict[str, Any]:
         """Return the document of the hub's subscription API, as it is parsed.
 
         That of an external hub may be as old as ``MERCURE_SUBSCRIPTIONS_CACHE`` says.
 
         :param topic: only the subscriptions to this topic.
         :param subscriber: only the one of this subscriber; needs `topic`.
+        :param hub: another hub that is asked, by its name in ``MERCURE_HUBS``.
         :raises SubscriptionsError: the hub does not tell.
         :raises ConfigurationError: a subscriber is given without a topic.
         """
         if subscriber is not None and topic is None:
             raise ConfigurationError("subscriber: give the topic of the subscription, too")
         state = self._state()
-        version = state.version
+        place = state.place(hub)
+        version = place.tokens.version
         wanted = version.filter_for(None if topic is None else topic_of(topic), subscriber)
-        path = version.subscriptions_url(wanted)
-        if state.hub is not None:
+        if hub is None and state.hub is not None:
             try:
                 return state.hub.subscriptions(version, wanted)[0]
             except NotFound as error:
                 fix = "" if state.config.hub_subscriptions else "; set MERCURE_HUB_SUBSCRIPTIONS to True"
-                raise SubscriptionsError(path, 404, f"{error}{fix}") from error
-        return state.subscriptions.read(
-            state.hub_url(public=False) + path.removeprefix(version.hub_path),
-            lambda: self._token("subscriber_secret_key", subscribe=[path]),
-        )
+                raise SubscriptionsError(version.subscriptions_url(wanted), 404, f"{error}{fix}") from error
+        return state.read_subscriptions(place.hub_url(public=False), place.tokens, wanted)
 
-    def subscriptions(self, topic: Any = None) -> list[dict[str, Any]]:
+    def subscriptions(self, topic: Any = None, *, hub: str | None = None) -> list[dict[str, Any]]:
         """Return the list of the active subscriptions, of one topic or of all.
 
         In each version of the protocol an entry has the ``topic`` that is followed.
+
+        :param hub: another hub that is asked, by its name in ``MERCURE_HUBS``.
         """
-        return self._state().version.listed(self.get_subscriptions(topic))
+        return self._state().version.listed(self.get_subscriptions(topic, hub=hub))
 
-    def is_connected(self, topic: Any, **payload: Any) -> bool:
-        """Tell whether somebody follows a topic, by just this selector, whose payload has all these items."""
-        return any(_has(subscription.get("payload"), payload) for subscription in self.subscriptions(topic))
+    def is_connected(self, topic: Any, *, hub: str | None = None, **payload: Any) -> bool:
+        """Tell whether somebody follows a topic, by just this selector, whose payload has all these items.
 
-    def count(self, topic: Any = None) -> int:
-        """Return how many subscribers follow a topic, by just this selector, or anything at all."""
-        return len({subscription.get("subscriber") for subscription in self.subscriptions(topic)})
+        :param hub: another hub that is asked, by its name in ``MERCURE_HUBS``; an item of the payload cannot
+            have this name here.
+        """
+        found = self.subscriptions(topic, hub=hub)
+        return any(_has(subscription.get("payload"), payload) for subscription in found)
+
+    def count(self, topic: Any = None, *, hub: str | None = None) -> int:
+        """Return how many subscribers follow a topic, by just this selector, or anything at all.
+
+        :param hub: another hub that is asked, by its name in ``MERCURE_HUBS``.
+        """
+        found = self.subscriptions(topic, hub=hub)
+        return len({subscription.get("subscriber") for subscription in found})
 
     # The app
 

@@ -1,74 +1,82 @@
-"""External hubs as an app publishes on them: their URLs and the tokens that they want."""
+"""The further hubs of an app: their URLs, and the tokens that they want."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from .app_keys import Keys
+from .app_keys import ROLES, Keys, Role, is_short
 from .config import MercureConfig
+from .hub_tokens import HubTokens
 from .named_hubs import NamedHub
 from .protocol.errors import ConfigurationError
-from .protocol.keys import Key, sign
-from .protocol.version import ProtocolVersion
+from .protocol.keys import Key
 from .protocol.versions import speak
-from .publishers.renewal import RenewedToken
-
-TOKEN_LIFETIME = 900.0
-"""Seconds for which a publisher's token is good that the app makes for itself, unless others are shorter."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExternalHub:
     """A further hub.
 
+    :param name: by which the app calls it.
     :param url: its URL, as the app reaches it.
     :param public_url: its URL for browsers.
-    :param token: returns the token for publishing on it.
+    :param tokens: makes the tokens for it.
+    :param publisher_token: returns the one with which the app publishes.
     """
 
+    name: str
     url: str
     public_url: str
-    token: Callable[[], str]
+    tokens: HubTokens
+    publisher_token: Callable[[], str]
 
-
-def renewed_token(version: ProtocolVersion, key: Callable[[], Key], config: MercureConfig) -> RenewedToken:
-    """Return what makes the app's tokens for publishing.
-
-    :param key: returns the key that signs them.
-    """
-
-    def make(lifetime: float) -> str:
-        claims = version.claims(now=time.time(), lifetime=lifetime, publish=["*"])
-        return sign(claims, key(), type=version.token_type)
-
-    return RenewedToken(make, min(TOKEN_LIFETIME, config.token_lifetime or TOKEN_LIFETIME))
+    def hub_url(self, *, public: bool) -> str:
+        """Return the hub's URL, as browsers or as the app reach it."""
+        return self.public_url if public else self.url
 
 
 def external_hubs(config: MercureConfig, keys: Keys) -> Mapping[str, ExternalHub]:
     """Return the further hubs of an app, by name.
 
-    :raises ConfigurationError: a hub has no token, or none can be made.
+    :raises ConfigurationError: a hub has no token for publishing, or one of its keys cannot be used.
     """
     return {name: _external_hub(name, hub, config, keys) for name, hub in config.hubs.items()}
 
 
 def _external_hub(name: str, hub: NamedHub, config: MercureConfig, keys: Keys) -> ExternalHub:
-    public_url = hub.public_url or hub.url
-    if token := hub.publisher_jwt:
-        return ExternalHub(hub.url, public_url, lambda: token)
-    if not hub.publisher_secret_key and not keys.find("publisher_secret_key"):
+    given = hub.publisher_jwt
+    if not given and not hub.publisher_secret_key and not keys.find("publisher_secret_key"):
         raise ConfigurationError(
             f"MERCURE_HUBS: {name!r} has no token for publishing: give its publisher_jwt, or its "
             "publisher_secret_key to make them with"
         )
-    version = speak(config.protocol, public_url, issuer=config.issuer).newest
-    return ExternalHub(hub.url, public_url, renewed_token(version, _key_of(name, hub, keys), config))
+    public_url = hub.public_url or hub.url
+    versions = speak(
+        config.protocol,
+        public_url,
+        issuer=config.issuer,
+        cookie_name=hub.authz_cookie_name or config.authz_cookie_name,
+    )
+    tokens = HubTokens(versions, config.token_lifetime, _signing_keys(name, hub, keys))
+    publisher_token = (lambda: given) if given else tokens.for_publishing()
+    return ExternalHub(name, hub.url, public_url, tokens, publisher_token)
 
 
-def _key_of(name: str, hub: NamedHub, keys: Keys) -> Callable[[], Key]:
-    if not hub.publisher_secret_key:
-        return lambda: keys.signing_key("publisher_secret_key")
-    key = keys.key_of(f"MERCURE_HUBS: {name}: publisher_secret_key", hub.publisher_secret_key)
-    return lambda: key
+def _signing_keys(name: str, hub: NamedHub, keys: Keys) -> Callable[[Role], Key]:
+    """Return what finds the keys that sign the tokens for a hub: its own, else the app's."""
+    own: dict[Role, Key] = {}
+    for role in ROLES:
+        if given := getattr(hub, role):
+            own[role] = keys.key_of(_setting_of(name, role), given)
+    return lambda role: own[role] if role in own else keys.signing_key(role)
+
+
+def short_keys(hubs: Mapping[str, NamedHub]) -> list[str]:
+    """Return the names of the settings of hubs whose secrets are shorter than HS256 asks for."""
+    keys = [(name, role, getattr(hub, role)) for name, hub in hubs.items() for role in ROLES]
+    return [_setting_of(name, role) for name, role, key in keys if is_short(key)]
+
+
+def _setting_of(name: str, role: Role) -> str:
+    return f"MERCURE_HUBS: {name}: {role}"

@@ -20,12 +20,16 @@ class NamedHub:
     :param public_url: its URL for browsers, where it is another.
     :param publisher_jwt: token for publishing on it; None: made from the key.
     :param publisher_secret_key: key of publishers' tokens; None: the app's own.
+    :param subscriber_secret_key: key of subscribers' tokens; None: the app's own.
+    :param authz_cookie_name: cookie in which browsers present it their token; None: the app's.
     """
 
     url: str
     public_url: str | None = None
     publisher_jwt: str | None = field(default=None, repr=False)
     publisher_secret_key: str | bytes | None = field(default=None, repr=False)
+    subscriber_secret_key: str | bytes | None = field(default=None, repr=False)
+    authz_cookie_name: str | None = None
 
     def with_paths(self, *, fixed_path: bool) -> NamedHub:
         """Return the hub with the paths of its URLs; see :func:`checked_hub_url`."""

@@ -14,9 +14,8 @@ from ..config import checked_token
 from ..integrations.follower import Follower
 from ..protocol.errors import ConfigurationError, SubscribeError
 from ..protocol.sse import Event
-from ..publishers.http_source import HttpSource
 from ..publishers.source import ByteStream, Source
-from .group import Failure, app_state, errors_told, hub_at, json_option, mercure_commands
+from .group import Failure, app_state, errors_told, hub_option, json_option, mercure_commands, reached_hub
 
 T = TypeVar("T")
 
@@ -81,7 +80,7 @@ class Printer:
 
 
 @mercure_commands.command("subscribe")
-@click.option("--hub", "hub_url", metavar="URL", help="Hub to follow, instead of the app's.")
+@hub_option
 @click.option("--jwt", help="Subscriber's token, instead of one for the topics.")
 @click.option(
     "--last-event-id", metavar="ID", help="Update to go on after; 'earliest' for all that the hub has."
@@ -90,7 +89,7 @@ class Printer:
 @json_option
 @click.argument("topics", nargs=-1, required=True)
 def subscribe(
-    hub_url: str | None,
+    hub: str | None,
     jwt: str | None,
     last_event_id: str | None,
     count: int | None,
@@ -103,7 +102,7 @@ def subscribe(
     each update is a line.
     """
     with errors_told(as_json):
-        tail = Tail(_source(app_state(), hub_url, jwt), last_event_id)
+        tail = Tail(_source(app_state(), hub, jwt), last_event_id)
     follower = Follower(tail, topics, Printer(count, tail.ended, as_json=as_json))
     follower.start()
     try:
@@ -117,24 +116,21 @@ def subscribe(
         raise Failure(str(tail.failure), as_json)
 
 
-def _source(state: AppState, hub_url: str | None, jwt: str | None) -> Source:
+def _source(state: AppState, hub: str | None, jwt: str | None) -> Source:
     """Return the hub that is followed.
 
     :raises ConfigurationError: it is not known, or an argument is not valid.
     """
-    if hub_url is None and state.hub is not None:
+    if hub is None and state.hub is not None:
         raise ConfigurationError(
             "the app's hub is embedded, so it is in the process that serves the app, which this command is "
             "not. Give --hub the running app's hub URL, or set MERCURE_HUB_URL."
         )
-    url = state.hub_url(public=False) if hub_url is None else hub_at(hub_url)
-    return HttpSource(
-        url,
-        state.version,
-        state.subscriber_token if jwt is None else _given(jwt),
-        state.token_lifetime if jwt is None else None,
-        connections=state.connections,
-        timeouts=state.timeouts,
+    reached = reached_hub(hub)
+    if jwt is not None:
+        return state.http_source(reached.url, reached.tokens, _given(jwt), None)
+    return state.http_source(
+        reached.url, reached.tokens, reached.tokens.for_subscriber, reached.tokens.lifetime
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -18,6 +19,7 @@ from ..protocol.versions import has_fixed_path
 
 if TYPE_CHECKING:
     from ..app_state import AppState
+    from ..hub_tokens import HubTokens
 
 Command = Callable[..., None]
 
@@ -40,6 +42,25 @@ json_option: Callable[[Command], Command] = click.option(
     "--json", "as_json", is_flag=True, help="Answer in JSON, errors included."
 )
 
+hub_option: Callable[[Command], Command] = click.option(
+    "--hub", "hub", metavar="NAME|URL", help="A hub of MERCURE_HUBS or any other, instead of the app's."
+)
+name_option: Callable[[Command], Command] = click.option(
+    "--hub", "hub", metavar="NAME", help="The hub of MERCURE_HUBS that is to take it, instead of the app's."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReachedHub:
+    """A hub that a command reaches over HTTP.
+
+    :param url: its URL for this process.
+    :param tokens: makes the tokens that it takes.
+    """
+
+    url: str
+    tokens: HubTokens
+
 
 class Failure(click.ClickException):
     """An error in one line, or as JSON on the standard output."""
@@ -60,6 +81,18 @@ def app_state() -> AppState:
     return current_app.extensions["mercure_sse"]
 
 
+def reached_hub(given: str | None) -> ReachedHub:
+    """Return the hub that ``--hub`` gives by name or URL; the app's own external one where it is not given.
+
+    :raises ConfigurationError: it is none.
+    """
+    state = app_state()
+    if given is None or given in state.hubs:
+        place = state.place(given)
+        return ReachedHub(place.hub_url(public=False), place.tokens)
+    return ReachedHub(hub_at(given), state.tokens)
+
+
 def hub_at(url: str) -> str:
     """Return the hub's URL that ``--hub`` gives, with its path.
 
@@ -68,7 +101,8 @@ def hub_at(url: str) -> str:
     try:
         return checked_hub_url(url, fixed_path=has_fixed_path(app_state().config.protocol))
     except ValueError as error:
-        raise ConfigurationError(f"--hub: {shown_url(url)} {error}") from error
+        names = f", or a name of MERCURE_HUBS: {', '.join(app_state().hubs)}" if app_state().hubs else ""
+        raise ConfigurationError(f"--hub: {shown_url(url)} {error}{names}") from error
 
 
 @contextmanager

@@ -9,7 +9,18 @@ import click
 
 from ..events import shared_bindings
 from ..integrations.listing import describe
-from .group import Failure, answer, app_state, errors_told, hub_at, json_option, mercure_commands, table
+from .group import (
+    Failure,
+    ReachedHub,
+    answer,
+    app_state,
+    errors_told,
+    hub_option,
+    json_option,
+    mercure_commands,
+    reached_hub,
+    table,
+)
 
 IN_ANOTHER_PROCESS = (
     "the app's hub is embedded, so its subscribers are in the process that serves the app, which this "
@@ -31,30 +42,23 @@ def bindings(as_json: bool) -> None:
 
 
 @mercure_commands.command("subscriptions")
-@click.option("--hub", "hub_url", metavar="URL", help="Hub to ask, instead of the app's.")
+@hub_option
 @json_option
 @click.argument("topic", required=False)
-def subscriptions(hub_url: str | None, as_json: bool, topic: str | None) -> None:
+def subscriptions(hub: str | None, as_json: bool, topic: str | None) -> None:
     """List who follows what, or who follows TOPIC."""
-    if hub_url is None and app_state().hub is not None:
+    if hub is None and app_state().hub is not None:
         raise Failure(IN_ANOTHER_PROCESS, as_json)
     with errors_told(as_json):
-        found = app_state().instance.subscriptions(topic) if hub_url is None else _ask(hub_at(hub_url), topic)
+        found = _ask(reached_hub(hub), topic)
     rows = [(str(one.get("topic")), str(one.get("subscriber")), _shown(one.get("payload"))) for one in found]
     text = table([("TOPIC", "SUBSCRIBER", "PAYLOAD"), *rows]) if rows else "Nobody follows that."
     answer(text, found, as_json=as_json)
 
 
-def _ask(hub: str, topic: str | None) -> list[dict[str, Any]]:
-    state = app_state()
-    path = state.version.subscriptions_url(state.version.filter_for(topic))
-
-    def token() -> str:
-        return state.token("subscriber_secret_key", state.claims(subscribe=[path]))
-
-    return state.version.listed(
-        state.subscriptions.read(hub + path.removeprefix(state.version.hub_path), token)
-    )
+def _ask(hub: ReachedHub, topic: str | None) -> list[dict[str, Any]]:
+    version = hub.tokens.version
+    return version.listed(app_state().read_subscriptions(hub.url, hub.tokens, version.filter_for(topic)))
 
 
 def _shown(payload: object) -> str:

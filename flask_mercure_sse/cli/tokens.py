@@ -17,7 +17,7 @@ from ..protocol.errors import MercureError
 from ..protocol.keys import Unverified, read_token
 from ..protocol.rights import Rights
 from ..protocol.selectors import Selector
-from .group import answer, app_state, errors_told, json_option, mercure_commands, topics_option
+from .group import answer, app_state, errors_told, json_option, mercure_commands, name_option, topics_option
 
 
 @mercure_commands.command("gen-secret-key")
@@ -30,21 +30,23 @@ def gen_secret_key(as_json: bool) -> None:
 
 @mercure_commands.command("subscriber-jwt")
 @topics_option
+@name_option
 @json_option
-def subscriber_jwt(topics: tuple[str, ...], as_json: bool) -> None:
+def subscriber_jwt(topics: tuple[str, ...], hub: str | None, as_json: bool) -> None:
     """Print a subscriber's token for topics."""
     with errors_told(as_json):
-        token = app_state().instance.create_subscription_jwt(list(topics))
+        token = app_state().instance.create_subscription_jwt(list(topics), hub=hub)
     answer(token, {"token": token, "subscribe": list(topics)}, as_json=as_json)
 
 
 @mercure_commands.command("publisher-jwt")
 @topics_option
+@name_option
 @json_option
-def publisher_jwt(topics: tuple[str, ...], as_json: bool) -> None:
+def publisher_jwt(topics: tuple[str, ...], hub: str | None, as_json: bool) -> None:
     """Print a publisher's token for topics."""
     with errors_told(as_json):
-        token = app_state().instance.create_jwt("publisher_secret_key", publish=list(topics))
+        token = app_state().instance.create_jwt("publisher_secret_key", publish=list(topics), hub=hub)
     answer(token, {"token": token, "publish": list(topics)}, as_json=as_json)
 
 

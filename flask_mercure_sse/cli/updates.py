@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from .group import Failure, answer, app_state, errors_told, json_option, mercure_commands
+from .group import Failure, answer, app_state, errors_told, hub_at, hub_option, json_option, mercure_commands
 
 
 @mercure_commands.command("publish")
-@click.option("--hub", "hub_url", metavar="URL", help="Hub to publish on, instead of the app's.")
+@hub_option
 @click.option("--jwt", help="Publisher's token, instead of the app's.")
 @click.option("--private", is_flag=True, help="Only for subscribers whose token grants the topic.")
 @click.option("--id", "event_id", help="Event id.")
@@ -18,7 +18,7 @@ from .group import Failure, answer, app_state, errors_told, json_option, mercure
 @click.argument("topic")
 @click.argument("data")
 def publish(
-    hub_url: str | None,
+    hub: str | None,
     jwt: str | None,
     private: bool,
     event_id: str | None,
@@ -29,7 +29,7 @@ def publish(
     data: str,
 ) -> None:
     """Publish DATA to TOPIC on a hub and print the update's id."""
-    if hub_url is None and app_state().hub is not None:
+    if hub is None and app_state().hub is not None:
         raise Failure(
             "the app's hub is embedded, so it is in the process that serves the app, which this command is "
             "not. Give --hub the running app's hub URL (the app needs MERCURE_HUB_ALLOW_PUBLISH), or set "
@@ -37,6 +37,7 @@ def publish(
             as_json,
         )
     with errors_told(as_json):
+        hub_url = hub if hub is None or hub in app_state().hubs else hub_at(hub)
         published = app_state().instance.publish(
             topic, data, private, event_id, event_type, retry, jwt=jwt, hub_url=hub_url, wait=True
         )

@@ -145,6 +145,10 @@ WRONG_OF_HUBS: list[tuple[str, Any, str]] = [
     ("publisher_jwt", 5, NO_TOKEN),
     ("publisher_secret_key", "", NO_KEY),
     ("publisher_secret_key", 5, NO_KEY),
+    ("subscriber_secret_key", "", NO_KEY),
+    ("subscriber_secret_key", [], NO_KEY),
+    ("authz_cookie_name", "my cookie", "is not a cookie name; use"),
+    ("authz_cookie_name", True, "is not a text; give"),
 ]
 """The same for the keys of one hub in ``MERCURE_HUBS``."""
 

@@ -13,8 +13,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from flask import Flask
 
-from flask_mercure_sse import PublishError, Update
+from flask_mercure_sse import MercureSSE, PublishError, SubscriptionsError, Update
+from flask_mercure_sse.protocol.errors import SubscribeError
 from flask_mercure_sse.publishers.connections import Connections
 from flask_mercure_sse.publishers.http import HttpPublisher
 from tests.publishers.fake_hub import FakeHub
@@ -77,3 +79,41 @@ def test_nothing_in_the_environment_turns_the_check_off(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")
     with pytest.raises(PublishError, match="CERTIFICATE_VERIFY_FAILED"):
         HttpPublisher(hub.url, lambda: "a.b.c").publish(Update(("/a",)))
+
+
+@pytest.fixture(params=["default", "named"])
+def way(request: pytest.FixtureRequest) -> str:
+    """Which of an app's hubs it is."""
+    return request.param
+
+
+def site(way: str, hub: FakeHub, **config: object) -> tuple[Flask, dict[str, str]]:
+    """Return an app with a hub, and the argument that names it."""
+    app = Flask("site")
+    at = {"MERCURE_HUB_URL": hub.url} if way == "default" else {"MERCURE_HUBS": {"eu": hub.url}}
+    app.config.update(SECRET_KEY="s" * 32, **at, **config)
+    MercureSSE(app)
+    return app, {} if way == "default" else {"hub": "eu"}
+
+
+def test_an_app_refuses_a_hub_whose_authority_is_not_known(way: str, hub: FakeHub) -> None:
+    app, named = site(way, hub)
+    state, mercure = app.extensions["mercure_sse"], app.extensions["mercure_sse"].instance
+    with pytest.raises(PublishError, match="CERTIFICATE_VERIFY_FAILED"):
+        mercure.publish("/a", "x", wait=True, **named)
+    with pytest.raises(SubscriptionsError, match="CERTIFICATE_VERIFY_FAILED"):
+        mercure.count("/a", **named)
+    with pytest.raises(SubscribeError, match="CERTIFICATE_VERIFY_FAILED"):
+        state.source(**named).open(["/a"], None)
+    assert (hub.requests, hub.asked) == ([], 0)
+
+
+def test_an_app_takes_the_authority_of_its_configuration(way: str, hub: FakeHub, certificate: Path) -> None:
+    app, named = site(way, hub, MERCURE_CA_FILE=str(certificate))
+    state, mercure = app.extensions["mercure_sse"], app.extensions["mercure_sse"].instance
+    assert mercure.publish("/a", "x", wait=True, **named)
+    hub.answer = '{"subscriptions": []}'
+    assert mercure.count("/a", **named) == 0
+    hub.headers = {"Content-Type": "text/event-stream"}
+    state.source(**named).open(["/a"], None).close()
+    assert hub.asked == 2

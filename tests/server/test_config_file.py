@@ -103,7 +103,7 @@ def test_a_value_of_another_type_is_told_with_its_key_and_the_right_one(
         ("head-timeout = 0", "head-timeout: 0 leaves no time; give a number of seconds above zero"),
         ("drain-time = nan", "drain-time: nan is out of range"),
         ('log-format = "xml"', "log-format: 'xml' is not known; use text or json"),
-        ('log-level = "loud"', "log-level: 'loud' is not known; use debug or info or warning or error"),
+        ('log-level = "loud"', "log-level: 'loud' is not known; use debug, info, warning or error"),
         (
             'protocol = "2.0"',
             "protocol: '2.0' is no version of the protocol; use one of '0.x', '1.0', 'both'",

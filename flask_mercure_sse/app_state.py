@@ -247,11 +247,11 @@ class AppState:
             lambda: tokens.make("subscriber_secret_key", subscribe=[path]),
         )
 
-    def surroundings(self) -> Surroundings:
-        """Return what hearing needs of the app."""
+    def surroundings(self, hub: str | None) -> Surroundings:
+        """Return what hearing a hub needs of the app; argument and error as of :meth:`place`."""
         app = self.app()
         assert app is not None
-        return Surroundings(self.source(), self.version, app, app.app_context)
+        return Surroundings(self.source(hub), self.place(hub).tokens.version, app, app.app_context)
 
     def elsewhere(
         self, hub_url: str | None, jwt: str | None, /, *, wait: bool = False, repeats: bool = False
@@ -277,6 +277,19 @@ class AppState:
             url, (lambda: token) if token else own_token, wait=wait, repeats=repeats
         )
         return Elsewhere(self, publisher, hub_url, jwt, wait=wait)
+
+    def outlet(
+        self, hub: str | None, hub_url: str | None, jwt: str | None, *, wait: bool = False
+    ) -> AppState | Elsewhere:
+        """Return what publishes on a hub by its name, or by its URL; other arguments as of :meth:`elsewhere`.
+
+        :raises ConfigurationError: there is none of this name, or both are given.
+        """
+        if hub is not None:
+            self.named(hub)
+            if hub_url is not None:
+                raise ConfigurationError("hub, hub_url: both name a hub; give one of them")
+        return self.elsewhere(hub if hub_url is None else hub_url, jwt, wait=wait)
 
     def named(self, hub: str) -> ExternalHub:
         """Return a hub of ``MERCURE_HUBS``.

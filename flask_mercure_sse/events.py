@@ -61,6 +61,7 @@ class Events:
         on_commit: Any = None,
         jwt: str | None = None,
         hub_url: str | None = None,
+        hub: str | None = None,
         **model_options: Any,
     ) -> Bound:
         """Bind a signal to topics: each send becomes an update. Return the binding.
@@ -91,11 +92,12 @@ class Events:
             asynchronous kin, or a callable that returns one.
         :param jwt: publisher token for these updates, on an external hub.
         :param hub_url: another hub for these updates.
+        :param hub: another hub for these updates, by its name in ``MERCURE_HUBS``.
         :param model_options: for the signal ``model_changed``, those of :meth:`model_topic`.
         :raises BindingError: an argument cannot work.
         """
         return bind_signal(
-            lambda: self.outlet(hub_url, jwt),
+            lambda: self.outlet(hub_url, jwt, hub=hub),
             signal,
             topic,
             data,
@@ -139,6 +141,7 @@ class Events:
         name: str | None = None,
         id: TextOption = None,
         retry: RetryOption = None,
+        hub: str | None = None,
     ) -> Callable[[ModelT], ModelT]: ...
 
     def model_topic(
@@ -184,6 +187,7 @@ class Events:
         :param name: a subclass's binding of the same name replaces the inherited one.
         :param id: the event id, made up by default.
         :param retry: the reconnection time for browsers, in milliseconds.
+        :param hub: another hub for these updates, by its name in ``MERCURE_HUBS``.
         :raises BindingError: an argument cannot work.
         :raises ConfigurationError: SQLAlchemy is not installed.
         """
@@ -213,6 +217,8 @@ class Events:
         private: FlagOption = None,
         type: TextOption = None,
         when: FlagOption = None,
+        *,
+        hub: str | None = None,
         **options: Any,
     ) -> Binding:
         """Publish the changes of a model that is not one's own, and return the binding.
@@ -222,7 +228,8 @@ class Events:
         if not isinstance(model, _TYPE):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise BindingError(f"model: {model!r} is not a class; give a mapped one")
         options.update(data=data, events=events, private=private, type=type, when=when)
-        bound = bind_signal(self._state, model_changed, topic, on_bind=self._keep, sender=model, **options)
+        outlet = self._state if hub is None else lambda: self.outlet(hub=hub)
+        bound = bind_signal(outlet, model_changed, topic, on_bind=self._keep, sender=model, **options)
         return bound.bindings[0]
 
     def refresh(self, target: Any, on_commit: Any = None) -> None:
@@ -272,13 +279,14 @@ class Events:
         bindings = [one for target in targets if isinstance(target, Bound) for one in target.bindings]
         return muted(*bindings, *(target for target in targets if not isinstance(target, Bound)))
 
-    def outlet(self, hub_url: str | None = None, jwt: str | None = None) -> Outlet:
+    def outlet(self, hub_url: str | None = None, jwt: str | None = None, *, hub: str | None = None) -> Outlet:
         """Return what the bindings of the current app publish through.
 
         :param hub_url: another hub than the app's.
         :param jwt: another publisher token than the app's.
+        :param hub: another hub than the app's, by its name in ``MERCURE_HUBS``.
         """
-        return self._state().elsewhere(hub_url, jwt)
+        return self._state().outlet(hub, hub_url, jwt)
 
     def _keep(self, binding: Binding) -> None:
         self._bindings = [*(one for one in self._bindings if one.connected), binding]

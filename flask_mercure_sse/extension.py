@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from . import cookie_renewal, cookies
 from .app_keys import ROLES, Role
-from .app_state import AppState, Elsewhere, build_state
+from .app_state import AppState, build_state
 from .cli import mercure_commands
 from .config import MAKE_A_KEY, MercureConfig
 from .embedded import embed
@@ -191,7 +191,7 @@ class MercureSSE(Events, Listening):
         """
         state = self._state()
         update = _composed(state, topic, data, private, id, type, retry)
-        outlet = self._outlet(state, hub, hub_url, jwt, wait)
+        outlet = state.outlet(hub, hub_url, jwt, wait=wait)
         outlet.check(update)
         if on_commit is not None and deferral(on_commit)((None, None, outlet, update)):
             return update.id
@@ -218,7 +218,7 @@ class MercureSSE(Events, Listening):
         """
         state = self._state()
         composed = [one if isinstance(one, Update) else _composed(state, **one) for one in updates]
-        outlet = self._outlet(state, hub, hub_url, jwt, wait)
+        outlet = state.outlet(hub, hub_url, jwt, wait=wait)
         for update in composed:
             outlet.check(update)
         if held_back(outlet, composed):
@@ -265,16 +265,6 @@ class MercureSSE(Events, Listening):
                 "Figures for Prometheus need its client: pip install flask-mercure-sse[metrics]"
             ) from error
         return publish_collector(self._state().figures)
-
-    @staticmethod
-    def _outlet(
-        state: AppState, hub: str | None, hub_url: str | None, jwt: str | None, wait: bool
-    ) -> AppState | Elsewhere:
-        if hub is not None:
-            state.named(hub)
-            if hub_url is not None:
-                raise ConfigurationError("hub, hub_url: both name a hub; give one of them")
-        return state.elsewhere(hub if hub_url is None else hub_url, jwt, wait=wait)
 
     # URLs, tokens and cookies
 
@@ -687,6 +677,7 @@ def publish_signal(
     when: FlagOption = None,
     jwt: str | None = None,
     hub_url: str | None = None,
+    hub: str | None = None,
     **options: Any,
 ) -> Bound:
     """Bind a signal to topics on the hub of whichever app is current when it is sent.
@@ -694,7 +685,7 @@ def publish_signal(
     Arguments as for :meth:`MercureSSE.publish_signal`; no app is needed yet.
     """
     return bind_signal(
-        lambda: _current_mercure().outlet(hub_url, jwt),
+        lambda: _current_mercure().outlet(hub_url, jwt, hub=hub),
         signal,
         topic,
         data,

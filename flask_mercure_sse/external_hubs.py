@@ -74,7 +74,9 @@ def _signing_keys(name: str, hub: NamedHub, keys: Keys) -> Callable[[Role], Key]
 
 def short_keys(hubs: Mapping[str, NamedHub]) -> list[str]:
     """Return the names of the settings of hubs whose secrets are shorter than HS256 asks for."""
-    keys = [(name, role, getattr(hub, role)) for name, hub in hubs.items() for role in ROLES]
+    keys: list[tuple[str, Role, str | bytes | None]] = [
+        (name, role, getattr(hub, role)) for name, hub in hubs.items() for role in ROLES
+    ]
     return [_setting_of(name, role) for name, role, key in keys if is_short(key)]
 
 

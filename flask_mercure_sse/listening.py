@@ -33,7 +33,7 @@ class Listening:
         raise NotImplementedError
 
     def subscribe_signal(
-        self, topic_selector: Any, signal: Signal, *, own: bool = False
+        self, topic_selector: Any, signal: Signal, *, own: bool = False, hub: str | None = None
     ) -> SignalSubscription:
         """Send a signal in this process for each update that the hub has of some topics.
 
@@ -52,13 +52,14 @@ class Listening:
         :param topic_selector: a topic, a selector or an object, or several.
         :param signal: the signal; best one that the app does not send itself.
         :param own: whether it is sent for updates that this process published, too.
+        :param hub: another hub that is followed, by its name in ``MERCURE_HUBS``.
         :return: the subscription, to start and to close.
         :raises BindingError: an argument cannot work.
         """
         selectors = () if topic_selector is None else topics_of(topic_selector)
-        return self._declare(SignalSubscription(self._state, selectors, signal, own=own))
+        return self._declare(SignalSubscription(self._state, selectors, signal, own=own, hub=hub))
 
-    def subscribe_presence(self, topics: Any = None) -> PresenceSubscription:
+    def subscribe_presence(self, topics: Any = None, *, hub: str | None = None) -> PresenceSubscription:
         """Send ``subscriber_connected`` and ``subscriber_disconnected`` as the hub tells them.
 
         Their arguments are ``topic``, ``subscriber`` (the id of the subscriber's connection) and ``payload``.
@@ -66,9 +67,10 @@ class Listening:
 
         :param topics: whose subscribers: one topic or several, as subscribers' selectors spell them; all by
             default.
+        :param hub: another hub that tells, by its name in ``MERCURE_HUBS``.
         """
         wanted = () if topics is None else topics_of(topics)
-        return self._declare(PresenceSubscription(self._state, wanted))
+        return self._declare(PresenceSubscription(self._state, wanted, hub))
 
     def _declare(self, subscription: SubscriptionT) -> SubscriptionT:
         self._incoming = [*(one for one in self._incoming if not one.closed), subscription]

@@ -59,8 +59,12 @@ class Hearing(Protocol):
         """What it hears."""
         ...
 
-    def surroundings(self) -> Surroundings:
-        """Return what hearing needs of it."""
+    def surroundings(self, hub: str | None) -> Surroundings:
+        """Return what hearing a hub needs of it.
+
+        :param hub: the hub's name, None for the app's own.
+        :raises ConfigurationError: there is none of this name.
+        """
         ...
 
 
@@ -68,18 +72,20 @@ class IncomingSubscription(ABC):
     """What of a hub is heard; a handle that starts and closes it, in a ``with`` statement for a block.
 
     :param find: returns the app that hears.
+    :param hub: the name of the hub, None for the app's own.
     """
 
-    def __init__(self, find: Callable[[], Hearing]) -> None:
+    def __init__(self, find: Callable[[], Hearing], hub: str | None = None) -> None:
         self.closed: bool = False
         """Whether it was closed."""
+        self.hub: str | None = hub
         self._find = find
         self._heard_by: WeakSet[Incoming] = WeakSet()
 
     @property
     @abstractmethod
     def key(self) -> Hashable:
-        """What subscriptions have in common that take the same updates, and so share a connection."""
+        """What subscriptions to a hub have in common that take the same updates: they share a connection."""
 
     @abstractmethod
     def selectors(self, version: ProtocolVersion) -> tuple[str, ...]:
@@ -99,7 +105,7 @@ class IncomingSubscription(ABC):
         :raises ConfigurationError: the version of the protocol, or a setting, does not allow it.
         """
         app = self._find()
-        app.incoming.add(self, app.surroundings)
+        app.incoming.add(self, lambda: app.surroundings(self.hub))
         self._heard_by.add(app.incoming)
         self.closed = False
         return self
@@ -178,10 +184,11 @@ class Incoming:
             around = surroundings()
             selectors = subscription.selectors(around.version)
             _check(selectors, around.version)
-            shared = self._shared.get(subscription.key)
+            key = _key_of(subscription)
+            shared = self._shared.get(key)
             if shared is None:
                 follower = Follower(around.source, _united([selectors]), self._taker(subscription, around))
-                self._shared[subscription.key] = _Shared(follower, {subscription: selectors})
+                self._shared[key] = _Shared(follower, {subscription: selectors})
                 follower.start()
             else:
                 shared.selectors[subscription] = selectors
@@ -191,13 +198,13 @@ class Incoming:
         """Hear a subscription no more."""
         self._look_at_process()
         with self._lock:
-            shared = self._shared.get(subscription.key)
+            shared = self._shared.get(_key_of(subscription))
             if shared is None or shared.selectors.pop(subscription, None) is None:
                 return
             if shared.selectors:
                 shared.change()
                 return
-            del self._shared[subscription.key]
+            del self._shared[_key_of(subscription)]
         shared.follower.stop()  # outside the lock: a receiver may be at work that starts or closes another
 
     def _taker(self, subscription: IncomingSubscription, around: Surroundings) -> Callable[[Event], None]:
@@ -212,7 +219,7 @@ class Incoming:
     def follower_of(self, subscription: IncomingSubscription) -> Follower | None:
         """Return the connection of a subscription, None where it is not heard."""
         self._look_at_process()
-        shared = self._shared.get(subscription.key)
+        shared = self._shared.get(_key_of(subscription))
         return shared.follower if shared is not None and subscription in shared.selectors else None
 
     def close(self, patience: float = AT_EXIT) -> None:
@@ -240,6 +247,10 @@ class Incoming:
         shared, self._shared = self._shared, {}
         for one in shared.values():
             one.follower.renew_after_fork()
+
+
+def _key_of(subscription: IncomingSubscription) -> Hashable:
+    return subscription.hub, subscription.key
 
 
 def _united(selectors: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

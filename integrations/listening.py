@@ -24,13 +24,20 @@ class SignalSubscription(IncomingSubscription):
     :param selectors: what is followed.
     :param signal: what is sent.
     :param own: whether updates that this process published are sent, too.
+    :param hub: the name of the hub, None for the app's own.
     :raises BindingError: an argument cannot work.
     """
 
     def __init__(
-        self, find: Callable[[], Hearing], selectors: tuple[str, ...], signal: Signal, *, own: bool = False
+        self,
+        find: Callable[[], Hearing],
+        selectors: tuple[str, ...],
+        signal: Signal,
+        *,
+        own: bool = False,
+        hub: str | None = None,
     ) -> None:
-        super().__init__(find)
+        super().__init__(find, hub)
         if not selectors:
             raise BindingError("topic_selector: there is none; give a topic or a selector, '*' for all")
         if not isinstance(signal, Signal):  # pyright: ignore[reportUnnecessaryIsInstance]

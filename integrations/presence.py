@@ -34,10 +34,13 @@ class PresenceSubscription(IncomingSubscription):
     else can have published.
 
     :param topics: whose subscribers count, as their selectors spell it; all where there is none.
+    :param hub: the name of the hub, None for the app's own.
     """
 
-    def __init__(self, find: Callable[[], Hearing], topics: tuple[str, ...] = ()) -> None:
-        super().__init__(find)
+    def __init__(
+        self, find: Callable[[], Hearing], topics: tuple[str, ...] = (), hub: str | None = None
+    ) -> None:
+        super().__init__(find, hub)
         self._topics = topics
 
     def __repr__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -10,14 +11,23 @@ from typing import Any
 
 import jwt
 import pytest
+from blinker import Namespace
 from click.testing import Result
 from flask import Flask, Response
+from sqlalchemy import create_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from flask_mercure_sse import ConfigurationError, MercureSSE, SubscriptionsError
+from flask_mercure_sse import (
+    ConfigurationError,
+    MercureSSE,
+    SubscriptionsError,
+    publish_signal,
+    subscriber_connected,
+)
 from tests.conftest import SECRET
 from tests.extension.protocols import cookies
 from tests.publishers.fake_hub import FakeHub
-from tests.server.processes import Server, Stream, free_port, serving
+from tests.server.processes import PATIENCE, Server, Stream, free_port, serving
 
 HUB = "/.well-known/mercure"
 PUBLISHER, SUBSCRIBER = "publisher-of-eu-long-enough-for-HS256", "subscriber-of-eu-long-enough-for-HS256"
@@ -157,6 +167,64 @@ def test_in_1_0_a_page_with_two_hubs_gets_the_token_of_each(app: Flask) -> None:
     assert [topic["match"] for topic in detail["topics"]] == ["/a", "/b"]
 
 
+def test_a_signal_is_published_on_it(mercure: MercureSSE, app: Flask) -> None:
+    of_app, of_all = Namespace().signal("of the app"), Namespace().signal("of all apps")
+    mercure.publish_signal(of_app, "/signals", "one", hub="eu")
+    binding = publish_signal(of_all, "/signals", "two", hub="eu")
+    with closing(Stream(mercure.hub_url("/signals", hub="eu"))) as stream, app.app_context():
+        of_app.send()
+        of_all.send()
+        assert [stream.next().data, stream.next().data] == ["one", "two"]
+    binding.disconnect()
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Note(Base):
+    __tablename__ = "note"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+def test_a_models_changes_are_published_on_it(mercure: MercureSSE) -> None:
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    with closing(Stream(mercure.hub_url("/notes", hub="eu"))) as stream:
+        with mercure.bind_model(Note, "/notes", hub="eu"), Session(engine) as session:
+            session.add(Note())
+            session.commit()
+        assert json.loads(stream.next().data)["event"] == "insert"
+    engine.dispose()
+
+
+def test_its_updates_are_heard_as_a_signal_next_to_those_of_the_apps_own(mercure: MercureSSE) -> None:
+    heard: queue.Queue[str] = queue.Queue()
+    signal = Namespace().signal("of both")
+    signal.connect(lambda _app, data, **_: heard.put(data), weak=False)
+    here = mercure.subscribe_signal("/both", signal, own=True)
+    there = mercure.subscribe_signal("/both", signal, own=True, hub="eu")
+    with here, there:
+        assert here.wait_until_connected(PATIENCE)
+        assert there.wait_until_connected(PATIENCE)
+        mercure.publish("/both", "there", hub="eu")
+        assert heard.get(timeout=PATIENCE) == "there"
+        mercure.publish("/both", "here")
+        assert heard.get(timeout=PATIENCE) == "here"
+
+
+def test_who_comes_there_is_told(mercure: MercureSSE) -> None:
+    came: queue.Queue[str] = queue.Queue()
+
+    def note(_app: object, topic: str, **_others: object) -> None:
+        came.put(topic)
+
+    with subscriber_connected.connected_to(note), mercure.subscribe_presence("/here", hub="eu") as presence:
+        assert presence.wait_until_connected(PATIENCE)
+        with closing(Stream(mercure.hub_url("/here", hub="eu"))):
+            assert came.get(timeout=PATIENCE) == "/here"
+
+
 USES: list[Callable[[MercureSSE], object]] = [
     lambda mercure: mercure.hub_base_url(hub="mars"),
     lambda mercure: mercure.hub_url("/a", hub="mars"),
@@ -170,6 +238,9 @@ USES: list[Callable[[MercureSSE], object]] = [
     lambda mercure: mercure.get_subscriptions(hub="mars"),
     lambda mercure: mercure.is_connected("/a", hub="mars"),
     lambda mercure: mercure.count(hub="mars"),
+    lambda mercure: mercure.outlet(hub="mars"),
+    lambda mercure: mercure.subscribe_signal("/a", Namespace().signal("x"), hub="mars").start(),
+    lambda mercure: mercure.subscribe_presence(hub="mars").start(),
 ]
 
 

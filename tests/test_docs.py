@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 from blinker import Signal
+from flask import Flask
 
 from flask_mercure_sse import (
+    MercureSSE,
     Update,
     publish_failed,
     receive_failed,
     subscriber_connected,
     subscriber_disconnected,
 )
+from flask_mercure_sse.publishers.recording import recording
 from tests.server.processes import PATIENCE
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -94,6 +97,23 @@ def test_the_page_names_all_public_names_of_the_event_layer() -> None:
     signals = ["model_changed", "publish_failed", "receive_failed", "subscriber_connected"]
     public = {*methods, *signals, "subscriber_disconnected", "Change"} - {"outlet"}
     assert [name for name in public if name not in text] == []
+
+
+def test_the_page_on_publishing_runs_block_by_block() -> None:
+    captured: list[str] = []
+    for block in blocks((DOCS / "publishing.md").read_text()):
+        app = Flask("site")
+        app.config.update(SECRET_KEY="s" * 32, MERCURE_HUB_URL="http://127.0.0.1:1")
+        names: dict[str, Any] = {"app": app, "MercureSSE": MercureSSE, "order": 7, "ship": lambda order: None}
+        if "MercureSSE(" not in block:
+            names["mercure"] = MercureSSE(app)
+        with recording() as recorded:
+            exec(compile(block, "publishing.md", "exec"), names)
+        captured += [f"{one.hub} {one.update.topic}" for one in recorded.kept]
+    assert captured == [
+        *("default /news", "default /news", "eu /news", "default /news/1", "default /news/2"),
+        "default /orders/7",
+    ]
 
 
 def test_every_link_leads_to_a_file() -> None:

@@ -68,7 +68,7 @@ def _signing_keys(name: str, hub: NamedHub, keys: Keys) -> Callable[[Role], Key]
     own: dict[Role, Key] = {}
     for role in ROLES:
         if given := getattr(hub, role):
-            own[role] = keys.key_of(_setting_of(name, role), given)
+            own[role] = keys.key_of(setting_of_hub(name, role), given)
     return lambda role: own[role] if role in own else keys.signing_key(role)
 
 
@@ -77,8 +77,9 @@ def short_keys(hubs: Mapping[str, NamedHub]) -> list[str]:
     keys: list[tuple[str, Role, str | bytes | None]] = [
         (name, role, getattr(hub, role)) for name, hub in hubs.items() for role in ROLES
     ]
-    return [_setting_of(name, role) for name, role, key in keys if is_short(key)]
+    return [setting_of_hub(name, role) for name, role, key in keys if is_short(key)]
 
 
-def _setting_of(name: str, role: Role) -> str:
+def setting_of_hub(name: str, role: Role) -> str:
+    """Return the name of the setting of a hub's key."""
     return f"MERCURE_HUBS: {name}: {role}"

@@ -62,12 +62,19 @@ class HubTokens:
         """Return the claims of a token that is good from now on; see :meth:`ProtocolVersion.claims`."""
         return self.version.claims(now=time.time(), lifetime=self._lifetime, **grants)
 
+    def signing_key(self, role: Role) -> Key:
+        """Return the key that signs the tokens of a role.
+
+        :raises MissingKeyError: there is none.
+        """
+        return self._key(role)
+
     def signed(self, role: Role, claims: Mapping[str, Any]) -> str:
         """Return a token.
 
         :raises MissingKeyError: there is no key to sign it with.
         """
-        return sign(claims, self._key(role), type=self.version.token_type)
+        return sign(claims, self.signing_key(role), type=self.version.token_type)
 
     def make(self, role: Role, **grants: Any) -> str:
         """Return a token that is good from now on, with what it grants.

@@ -13,7 +13,12 @@ from .group import answer, app_state, errors_told, hub_at, json_option, mercure_
 
 
 @mercure_commands.command("doctor")
-@click.option("--hub", "hub_url", metavar="URL", help="A running hub, instead of the one of the settings.")
+@click.option(
+    "--hub",
+    "hub",
+    metavar="NAME|URL",
+    help="One hub of MERCURE_HUBS alone, or a running hub, instead of all hubs of the settings.",
+)
 @click.option("--origin", metavar="ORIGIN", help="Whose pages use the hub, such as https://shop.example.")
 @click.option(
     "--timeout",
@@ -26,16 +31,18 @@ from .group import answer, app_state, errors_told, hub_at, json_option, mercure_
 @json_option
 @click.pass_context
 def doctor(
-    context: click.Context, hub_url: str | None, origin: str | None, timeout: float, as_json: bool
+    context: click.Context, hub: str | None, origin: str | None, timeout: float, as_json: bool
 ) -> None:
     """Look at the whole path of updates, and say what to change.
 
     Keys, the hub, publishing, subscribing, private updates, the cookie, proxies that hold updates back, and
-    with --origin what browsers allow. It publishes three updates on a topic of its own, which only those who
-    follow everything see. The exit code is 1 when something failed.
+    with --origin what browsers allow; the same for each hub of MERCURE_HUBS. An embedded hub is asked in this
+    process; to look at the app as it is served, give --hub its URL. It publishes three updates on a topic of
+    its own, which only those who follow everything see. The exit code is 1 when something failed.
     """
     with errors_told(as_json):
-        hub = None if hub_url is None else hub_at(hub_url)
+        if hub is not None and hub not in app_state().hubs:
+            hub = hub_at(hub)
     findings = list(examine(app_state(), hub, None if origin is None else origin.rstrip("/"), timeout))
     is_well = all(finding.status != "failed" for finding in findings)
     answer(
@@ -48,7 +55,8 @@ def doctor(
 def _for_a_person(findings: Iterable[Finding]) -> str:
     lines: list[str] = []
     for finding in findings:
-        lines.append(f"{finding.status:8} {finding.check}: {finding.message}")
+        check = finding.check if finding.hub is None else f"{finding.hub}: {finding.check}"
+        lines.append(f"{finding.status:8} {check}: {finding.message}")
         if finding.fix:
             lines.append(f"{'':8} -> {finding.fix}")
     return "\n".join(lines)

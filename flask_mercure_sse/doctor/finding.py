@@ -7,6 +7,9 @@ from typing import Literal
 
 Status = Literal["ok", "warning", "failed", "skipped"]
 
+PATH = "the path"
+"""The check that stands for those that cannot be made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -15,9 +18,11 @@ class Finding:
     :param check: its name.
     :param message: what is so.
     :param fix: what to change, empty where nothing is to.
+    :param hub: the name of the hub in ``MERCURE_HUBS``, None for the app's own.
     """
 
     check: str
     status: Status
     message: str
     fix: str = ""
+    hub: str | None = None

@@ -50,3 +50,19 @@ PUBLISHING = {
     421: OTHER_NAME,
     413: "raise the proxy's or the hub's limit of a body",
 }
+_OF_NAMED = {
+    "MERCURE_HUB_URL": "url",
+    "MERCURE_PUBLIC_HUB_URL": "public_url",
+    "MERCURE_PUBLISHER_JWT": "publisher_jwt",
+    "MERCURE_PUBLISHER_SECRET_KEY": "publisher_secret_key",
+    "MERCURE_SUBSCRIBER_SECRET_KEY": "subscriber_secret_key",
+    "MERCURE_AUTHZ_COOKIE_NAME": "authz_cookie_name",
+}
+"""What a hub in ``MERCURE_HUBS`` has in the place of a setting."""
+
+
+def of_named(fix: str, name: str) -> str:
+    """Return what to change where the hub is one of ``MERCURE_HUBS``."""
+    for setting, key in _OF_NAMED.items():
+        fix = fix.replace(setting, f"MERCURE_HUBS[{name!r}][{key!r}]")
+    return fix

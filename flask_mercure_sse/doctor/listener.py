@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import requests
 
@@ -12,8 +13,27 @@ from ..publishers.connections import Connections, Timeouts
 from ..publishers.http import answer_of, reason_of
 
 
-class Listener:
-    """Opens a stream at once; `problem` says why there is none.
+class Listener(Protocol):
+    """A stream as one subscriber gets it, or why there is none."""
+
+    status: int | None
+    problem: str | None
+    """Why there is no stream."""
+    headers: Mapping[str, str]
+    ids: set[str]
+    """Of the events that came."""
+
+    def read_until(self, event_id: str, seconds: float) -> bool:
+        """Read until an event has come; False when it did not in so many seconds, or the stream ended."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        ...
+
+
+class HttpListener:
+    """Opens a stream at once.
 
     :param url: the hub's URL with its query.
     :param headers: of the request, beside ``Accept``.
@@ -26,7 +46,6 @@ class Listener:
         self.problem: str | None = None
         self.headers: Mapping[str, str] = {}
         self.ids: set[str] = set()
-        """Of the events that came."""
         self._response: requests.Response | None = None
         try:
             self._response = connections.open(url, {"Accept": CONTENT_TYPE, **headers}, timeouts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from .finding import Finding
@@ -19,7 +20,7 @@ def check_origin(origin: str, public: str, open_stream: Open) -> Iterator[Findin
     """Give what stands between an origin's pages and the hub.
 
     :param origin: such as ``https://shop.example``.
-    :param public: the hub's URL for browsers.
+    :param public: the hub's URL for browsers, or its path alone.
     """
     page, hub = urlsplit(origin), urlsplit(public)
     if page.scheme == "https" and hub.scheme == "http":
@@ -35,7 +36,17 @@ def check_origin(origin: str, public: str, open_stream: Open) -> Iterator[Findin
     with closing(open_stream(public, {"Origin": origin})) as listener:
         allowed = listener.headers.get("Access-Control-Allow-Origin")
         with_cookies = listener.headers.get("Access-Control-Allow-Credentials") == "true"
-    yield _permission(origin, allowed, with_cookies)
+    permission = _permission(origin, allowed, with_cookies)
+    if not hub.netloc:  # no setting tells where the app is
+        yield (
+            permission
+            if permission.status != "failed"
+            else replace(
+                permission, status="warning", message=f"{permission.message}, unless the app is there itself"
+            )
+        )
+        return
+    yield permission
     if page.hostname != hub.hostname:
         yield Finding(
             "cookie's host",

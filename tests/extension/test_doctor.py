@@ -33,7 +33,7 @@ def hub() -> Iterator[Server]:
 
 
 def examined(*options: str, **config: Any) -> tuple[int, dict[str, dict[str, str]]]:
-    """Return the exit code, and the findings by their check."""
+    """Return the exit code, and the findings by their check, those of a named hub with its name before."""
     app = Flask("examined")
     app.config.update(
         {"MERCURE_PUBLISHER_SECRET_KEY": PUBLISHER, "MERCURE_SUBSCRIBER_SECRET_KEY": SUBSCRIBER, **config}
@@ -43,7 +43,10 @@ def examined(*options: str, **config: Any) -> tuple[int, dict[str, dict[str, str
     result = app.test_cli_runner().invoke(args=command)
     told = json.loads(result.output)
     assert told["ok"] is (result.exit_code == 0)
-    return result.exit_code, {finding["check"]: finding for finding in told["checks"]}
+    return result.exit_code, {
+        f"{finding['hub']}: {finding['check']}" if finding["hub"] else finding["check"]: finding
+        for finding in told["checks"]
+    }
 
 
 def served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
@@ -170,11 +173,108 @@ def test_a_given_token_that_has_expired_is_told(hub: Server) -> None:
     assert found["publish"]["status"] == "failed"
 
 
-def test_an_embedded_hub_needs_the_url_of_the_running_app() -> None:
-    code, found = examined()
-    assert code == 0
-    assert found["the path"]["status"] == "skipped"
-    assert "--hub" in found["the path"]["fix"]
+class TestEmbedded:
+    @pytest.mark.parametrize("protocol", ["0.x", "1.0"])
+    def test_its_settings_are_tried_within_the_command(self, protocol: str) -> None:
+        code, found = examined(MERCURE_PROTOCOL=protocol, MERCURE_HUB_KEEPALIVE_INTERVAL=0)
+        assert code == 0
+        well = {"configuration", "publisher key", "subscriber key", "subscribe", "publish", "delivery"}
+        assert {check for check, finding in found.items() if finding["status"] == "ok"} == {
+            *well,
+            *("private updates", "cookie", "presence"),
+        }
+
+    def test_the_running_app_is_examined_by_its_url(self) -> None:
+        _, found = examined()
+        assert found["the path"]["status"] == "skipped"
+        assert "server and the proxies" in found["the path"]["message"]
+        assert "flask mercure doctor --hub http://" in found["the path"]["fix"]
+
+    def test_nothing_of_the_app_runs_for_it(self) -> None:
+        app = Flask("examined")
+        app.config.update(SECRET_KEY=SUBSCRIBER)
+        MercureSSE(app)
+        asked: list[str] = []
+        app.before_request(lambda: asked.append("it may start what belongs to a server"))
+        result = app.test_cli_runner().invoke(args=["mercure", "doctor"])
+        assert (result.exit_code, asked) == (0, [])
+
+    def test_a_key_that_makes_no_tokens_leaves_nothing_to_try(self) -> None:
+        code, found = examined(MERCURE_SUBSCRIBER_SECRET_KEY=None)
+        assert code == 1
+        assert found["subscriber key"]["status"] == "failed"
+        assert found["the path"]["message"].startswith("without a key")
+
+    def test_an_origin_that_is_allowed_is_told(self) -> None:
+        own = {"MERCURE_PUBLIC_HUB_URL": "http://app.example", "MERCURE_CORS_ORIGINS": ORIGIN}
+        _, found = examined("--origin", ORIGIN, **own)
+        assert found["CORS"]["status"] == "ok"
+
+    def test_an_origin_that_is_not_allowed_fails_where_the_app_is_elsewhere(self) -> None:
+        code, found = examined("--origin", ORIGIN, MERCURE_PUBLIC_HUB_URL="http://app.example")
+        assert (code, found["CORS"]["status"]) == (1, "failed")
+        code, found = examined("--origin", ORIGIN)
+        assert (code, found["CORS"]["status"]) == (0, "warning")
+        assert "unless the app is there itself" in found["CORS"]["message"]
+
+    def test_subscriptions_that_are_off_are_told(self) -> None:
+        _, found = examined(MERCURE_HUB_SUBSCRIPTIONS=False)
+        assert found["presence"]["status"] == "warning"
+
+
+class TestNamed:
+    def hubs(self, hub: Server, **keys: str) -> dict[str, Any]:
+        own = {"publisher_secret_key": PUBLISHER, "subscriber_secret_key": SUBSCRIBER, **keys}
+        return {
+            "MERCURE_HUBS": {"eu": {"url": hub.url, **own}},
+            "MERCURE_PUBLISHER_SECRET_KEY": "another-key-of-the-app-for-its-publishers",
+            "MERCURE_SUBSCRIBER_SECRET_KEY": "another-key-of-the-app-for-its-subscribers",
+        }
+
+    def test_each_is_examined_after_the_apps_own(self, hub: Server) -> None:
+        code, found = examined("--origin", ORIGIN, **self.hubs(hub))
+        assert code == 0
+        checks = [check.removeprefix("eu: ") for check in found if check.startswith("eu: ")]
+        assert {"publisher key", "hub", "publish", "delivery", "cookie", "CORS", "presence"} < set(checks)
+        assert {found[f"eu: {check}"]["status"] for check in checks} == {"ok", "warning"}
+        assert list(found).index("the path") < list(found).index("eu: configuration")
+
+    def test_one_is_examined_alone_by_its_name(self, hub: Server) -> None:
+        _, found = examined("--hub", "eu", **self.hubs(hub))
+        assert all(check.startswith("eu: ") for check in found)
+        assert found["eu: delivery"]["status"] == "ok"
+
+    def test_a_wrong_key_is_told_with_its_place_in_the_mapping(self, hub: Server) -> None:
+        code, found = examined("--hub", "eu", **self.hubs(hub, publisher_secret_key=SUBSCRIBER))
+        assert (code, found["eu: publish"]["status"]) == (1, "failed")
+        assert found["eu: publish"]["fix"].startswith("MERCURE_HUBS['eu']['publisher_secret_key'] must be")
+
+    def test_a_weak_key_is_told_with_its_name(self, hub: Server) -> None:
+        weak = "!ChangeThisMercureHubJWTSecretKey!"
+        _, found = examined("--hub", "eu", **self.hubs(hub, subscriber_secret_key=weak))
+        assert found["eu: subscriber key"]["status"] == "failed"
+        assert "MERCURE_HUBS: eu: subscriber_secret_key" in found["eu: subscriber key"]["message"]
+
+    def test_one_that_is_down_is_told_and_the_others_are_examined(self, hub: Server) -> None:
+        config = self.hubs(hub)
+        config["MERCURE_HUBS"] = {"gone": "http://127.0.0.1:1", **config["MERCURE_HUBS"]}
+        code, found = examined(**config)
+        assert (code, found["gone: hub"]["status"], found["eu: delivery"]["status"]) == (1, "failed", "ok")
+        assert "MERCURE_HUBS['gone']['url']" in found["gone: hub"]["fix"]
+
+    def test_a_given_token_is_looked_at(self, hub: Server) -> None:
+        expired = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjF9.c2ln"
+        _, found = examined("--hub", "eu", **self.hubs(hub, publisher_jwt=expired))
+        assert found["eu: publisher token"]["message"] == (
+            "MERCURE_HUBS: eu: publisher_jwt: the token has expired"
+        )
+
+    def test_its_name_is_before_its_findings(self, hub: Server) -> None:
+        app = Flask("examined")
+        app.config.update(SECRET_KEY=SUBSCRIBER, **self.hubs(hub))
+        MercureSSE(app)
+        result = app.test_cli_runner().invoke(args=["mercure", "doctor", "--hub", "eu"])
+        assert "ok       eu: subscribe: a stream opens" in result.output
 
 
 def test_a_hub_that_is_down_is_told() -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
@@ -41,11 +42,15 @@ class Relay:
 
     :param outbox: the outbox; each of its tables has its turn.
     :param poll: seconds between looks where nobody wakes.
+    :param tell: gets what each turn of :meth:`run` has published, given up or put off, if anything.
     """
 
-    def __init__(self, outbox: Outbox, *, poll: float = POLL) -> None:
+    def __init__(
+        self, outbox: Outbox, *, poll: float = POLL, tell: Callable[[Sum], None] | None = None
+    ) -> None:
         self._outbox = outbox
         self._poll = poll
+        self._tell = tell
         self._waker = Waker()
         self._ears: dict[Engine, Ear] = {}
         self._stopped = False
@@ -108,17 +113,20 @@ class Relay:
 
     def _turn(self) -> bool:
         """Let each table have its turn; return whether there may be more to do right now."""
-        busy = False
+        busy, total = False, Sum()
         try:
             for store in self._outbox.stores:
                 engine = store.find_engine()
                 self._ears.setdefault(engine, Ear(engine))
                 outcome = self._outbox.round(store, engine)
+                total.add(outcome)
                 busy |= bool(outcome.published or outcome.refused)
             self._failures = 0
         except Exception as error:
             self._failures += 1
             logger.error("The outbox cannot be read; the relay goes on: %s", describe(error))
+        if self._tell is not None and total != Sum():
+            self._tell(total)
         return busy and not self._failures
 
     def _pause(self) -> float:

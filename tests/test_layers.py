@@ -25,7 +25,6 @@ LAYERS = (
             "app_outbox",
             "app_state",
             "cli",
-            "cli_outbox",
             "config",
             "cookies",
             "doctor",

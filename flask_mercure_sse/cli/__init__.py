@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from ..cli_outbox import outbox, relay
 from .checking import doctor
 from .following import subscribe
 from .group import mercure_commands
 from .listing import bindings, subscriptions
+from .outbox import outbox, relay
 from .standalone import hub
 from .tokens import decode_jwt, gen_secret_key, publisher_jwt, subscriber_jwt
 from .updates import publish
-
-mercure_commands.add_command(relay)
-mercure_commands.add_command(outbox)
 
 __all__ = [
     "bindings",
@@ -21,8 +18,10 @@ __all__ = [
     "gen_secret_key",
     "hub",
     "mercure_commands",
+    "outbox",
     "publish",
     "publisher_jwt",
+    "relay",
     "subscribe",
     "subscriber_jwt",
     "subscriptions",

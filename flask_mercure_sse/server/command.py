@@ -25,6 +25,7 @@ from .start_lines import (
     connection_lines,
     is_output_kept,
     publisher_lines,
+    start_text,
     subscriber_lines,
 )
 
@@ -67,7 +68,6 @@ def run(told: Told) -> None:
     settings = Settings(told, listener, files)
     is_terminal = sys.stdout.isatty()
     lines = [
-        f"Hub: {settings.identity.url}",
         *address_lines(listener, settings.identity.url),
         *admin_lines(admin),
         *connection_lines(settings.admission.limits.total, files),
@@ -85,5 +85,5 @@ def run(told: Told) -> None:
     gc.freeze()  # what is there now stays; looking through it again and again would hold up the loop
     server.start()
     logger.info("Serving %s", settings.identity.url)
-    click.echo("\n".join(lines))
+    click.echo(start_text(lines, options.log_format))
     stopping.wait_and_stop(server, options.drain_time)

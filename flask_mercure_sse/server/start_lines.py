@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ..protocol.keys import Key, sign
 from ..protocol.version import ProtocolVersion
 from .listeners import Listener
 from .own_keys import OwnKey
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that is told.
+
+    :param key: what it is called in JSON.
+    :param label: what it is called in text, empty for what is said by itself.
+    """
+
+    key: str
+    label: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.value}" if self.label else self.value
+
+
+def start_text(lines: Iterable[Line], format: str) -> str:
+    """Return what is printed.
+
+    :param format: ``text``, a line for each; or ``json``, all in one line.
+    """
+    if format == "json":
+        return json.dumps({line.key: line.value for line in lines})
+    return "\n".join(map(str, lines))
 
 
 def is_output_kept(environment: Mapping[str, str], process: int) -> bool:
@@ -23,7 +51,7 @@ def is_output_kept(environment: Mapping[str, str], process: int) -> bool:
 
 def publisher_lines(
     key: OwnKey, version: ProtocolVersion, *, wanted: bool | None, is_kept: bool
-) -> Iterator[str]:
+) -> Iterator[Line]:
     """Yield a publisher's token that is ready for use.
 
     The token of a key that stays would be good for whoever reads a log in which it is kept. One that was made
@@ -36,35 +64,37 @@ def publisher_lines(
     if signer is None or wanted is False:
         return
     if wanted or key.is_made_up or not is_kept:
-        yield f"Publisher JWT: {_token(signer, version)}"
+        yield Line("publisher_jwt", "Publisher JWT", _token(signer, version))
     else:
-        yield "A publisher's token is printed with --print-token; this output is kept as a log"
+        note = "A publisher's token is printed with --print-token; this output is kept as a log"
+        yield Line("note", "", note)
 
 
-def subscriber_lines(key: OwnKey) -> Iterator[str]:
+def subscriber_lines(key: OwnKey) -> Iterator[Line]:
     """Yield the subscribers' secret where it was made up."""
     if key.is_made_up:
         assert isinstance(key.given, str)
-        yield f"Subscriber secret, made up for this run: {key.given}"
+        yield Line("subscriber_secret", "Subscriber secret, made up for this run", key.given)
 
 
-def address_lines(listener: Listener, url: str) -> Iterator[str]:
-    """Yield where the hub listens, nothing where its URL says so.
+def address_lines(listener: Listener, url: str) -> Iterator[Line]:
+    """Yield the hub's URL and where the hub listens, unless the URL says so.
 
     :param url: the hub's URL.
     """
+    yield Line("hub", "Hub", url)
     if urlsplit(url).netloc != listener.address:
-        yield f"Listening on: {listener.address}"
+        yield Line("listening_on", "Listening on", listener.address)
 
 
-def admin_lines(listener: socket.socket | None) -> Iterator[str]:
+def admin_lines(listener: socket.socket | None) -> Iterator[Line]:
     """Yield where the admin port is, nothing where there is none."""
     if listener:
         host, port = listener.getsockname()[:2]
-        yield f"Admin: http://{f'[{host}]' if ':' in host else host}:{port}"
+        yield Line("admin", "Admin", f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
 
-def connection_lines(total: int, files: int | None) -> Iterator[str]:
+def connection_lines(total: int, files: int | None) -> Iterator[Line]:
     """Yield how many connections there may be.
 
     :param total: 0 for any number.
@@ -72,7 +102,7 @@ def connection_lines(total: int, files: int | None) -> Iterator[str]:
     """
     if total:
         of_files = f" (of {files} open files)" if files is not None else ""
-        yield f"Connections: up to {total}{of_files}"
+        yield Line("connections", "Connections", f"up to {total}{of_files}")
 
 
 def _token(signer: Key, version: ProtocolVersion) -> str:

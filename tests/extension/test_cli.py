@@ -7,10 +7,12 @@ from typing import Any
 
 import jwt
 import pytest
+from click import Group
 from click.testing import Result
 from flask import Flask
 
 from flask_mercure_sse import MercureSSE
+from flask_mercure_sse.cli import mercure_commands
 from tests.conftest import SECRET
 
 
@@ -80,6 +82,64 @@ def test_an_error_is_json_too_and_the_exit_code_tells_it(app: Flask, mercure: Me
         result = run(app, *command, "--json")
         assert result.exit_code == 1
         assert list(json.loads(result.output)) == ["error"]
+
+
+@pytest.mark.parametrize(
+    ("code", "command"),
+    [
+        (0, "gen-secret-key"),
+        (0, "subscriber-jwt"),
+        (0, "publisher-jwt -t /a"),
+        (0, "bindings"),
+        (0, "doctor"),
+        (1, "publish /a x"),
+        (1, "publish --hub http://127.0.0.1:1 /a x"),
+        (1, "publish --hub nowhere /a x"),
+        (1, "subscribe /a"),
+        (1, "subscribe --hub http://127.0.0.1:1 /a"),
+        (1, "subscriptions"),
+        (1, "subscriptions --hub http://127.0.0.1:1"),
+        (1, "subscriber-jwt --hub nowhere"),
+        (1, "publisher-jwt --hub nowhere"),
+        (1, "decode-jwt a.b"),
+        (1, "doctor --hub http://127.0.0.1:1"),
+        (1, "relay --once"),
+        (1, "outbox"),
+        (1, "outbox retry 1"),
+        (2, "publish /a"),
+        (2, "publish --retry soon /a x"),
+        (2, "subscribe"),
+        (2, "subscribe --count 0 /a"),
+        (2, "subscriptions /a /b"),
+        (2, "subscriber-jwt --topics /a"),
+        (2, "doctor --timeout 0"),
+        (2, "relay --twice"),
+        (2, "outbox drop"),
+        (2, "no-such-command"),
+    ],
+)
+def test_the_exit_code_tells_what_became_of_a_command(
+    code: int, command: str, app: Flask, mercure: MercureSSE
+) -> None:
+    result = run(app, *command.split())
+    assert result.exit_code == code, result.output
+    assert isinstance(result.exception, SystemExit | None)
+
+
+def test_each_command_but_the_hub_answers_in_json() -> None:
+    commands = [mercure_commands, *(one for one in mercure_commands.commands.values())]
+    leaves = {
+        f"{group.name} {name}": command
+        for group in commands
+        if isinstance(group, Group)
+        for name, command in group.commands.items()
+    }
+    without = {
+        name
+        for name, command in leaves.items()
+        if "as_json" not in {parameter.name for parameter in command.params}
+    }
+    assert without == {"mercure hub"}
 
 
 class TestDecoding:

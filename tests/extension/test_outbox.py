@@ -385,7 +385,9 @@ def test_the_relay_publishes_what_is_left(make_site: MakeSite, hub: FakeHub) -> 
     assert texts(hub)[-2:] == ["a", "b"]
 
 
-def test_the_relay_runs_until_it_is_stopped(make_site: MakeSite, hub: FakeHub, tmp_path: Path) -> None:
+def test_the_relay_runs_until_it_is_stopped_and_tells_what_it_has_moved(
+    make_site: MakeSite, hub: FakeHub, tmp_path: Path
+) -> None:
     site = make_site(hub.url)
     hub.status = 503
     site.add("a")
@@ -404,15 +406,18 @@ MercureSSE(app).outbox_table(db.metadata)
 """
     )
     command = [sys.executable, "-m", "flask", "--app", str(tmp_path / "relaying.py"), "mercure", "relay"]
+    command.append("--json")
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    relay = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE)
+    environment = {**os.environ, "PYTHONPATH": path}
+    relay = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         wait_until(lambda: site.count() == 0 or relay.poll() is not None)
         relay.send_signal(signal.SIGTERM)
-        _, errors = relay.communicate(timeout=PATIENCE)
+        told, errors = relay.communicate(timeout=PATIENCE)
     finally:
         relay.kill()
     assert (relay.returncode, errors) == (0, b"")
+    assert json.loads(told) == {"published": 1, "given_up": 0, "put_off": 0}
     assert texts(hub) == ["a", "a"]
 
 
@@ -425,6 +430,8 @@ def test_the_relay_tells_that_a_hub_is_down(make_site: MakeSite) -> None:
     site.app.extensions["mercure_sse"].outbox.hubs._rests_until.clear()
     result = site.run("relay", "--once")
     assert (result.exit_code, result.output) == (1, "0 published, 0 given up, 1 put off\n")
+    result = site.run("relay", "--once", "--json")
+    assert (result.exit_code, json.loads(result.output)) == (0, {"published": 0, "given_up": 0, "put_off": 0})
 
 
 def test_the_outbox_lists_retries_and_drops(make_site: MakeSite, hub: FakeHub) -> None:
@@ -447,6 +454,26 @@ def test_the_outbox_lists_retries_and_drops(make_site: MakeSite, hub: FakeHub) -
     assert site.count() == 1
 
 
+def test_the_outbox_answers_in_json(make_site: MakeSite, hub: FakeHub) -> None:
+    site = make_site(hub.url)
+    assert json.loads(site.run("outbox", "--json").output) == []
+    hub.status, hub.answer = 413, "too large"
+    site.add("a", "b")
+    first, second = json.loads(site.run("outbox", "list", "--json").output)
+    assert (first["id"], first["state"], first["tries"], first["topic"]) == ("1", "given up", 0, "/notes")
+    assert first["error"].endswith("413: too large")
+    assert json.loads(site.run("outbox", "retry", "--json", first["id"]).output) == {"retried": 1}
+    [again, _] = json.loads(site.run("outbox", "--json").output)
+    assert (again["state"], again["error"]) == ("waits", None)
+    assert json.loads(site.run("outbox", "drop", "--json", second["id"]).output) == {"dropped": 1}
+
+
+def test_json_of_a_command_of_the_outbox_is_asked_of_that_command(make_site: MakeSite) -> None:
+    result = make_site(None).run("outbox", "--json", "drop", "1")
+    assert result.exit_code == 2
+    assert "--json: give it after drop" in result.output
+
+
 @pytest.mark.parametrize("arguments", [["drop"], ["retry"], ["drop", "--all", "1"]])
 def test_what_is_dropped_or_sent_again_must_be_said(arguments: list[str], make_site: MakeSite) -> None:
     result = make_site(None).run("outbox", *arguments)
@@ -462,10 +489,13 @@ def test_a_wrong_id_is_one_line(wrong: str, make_site: MakeSite) -> None:
 
 
 def test_the_commands_need_the_key(app: Flask, mercure: MercureSSE) -> None:
-    for command in (["relay"], ["outbox"], ["outbox", "drop", "1"]):
+    for command in (["relay"], ["outbox"], ["outbox", "retry", "1"], ["outbox", "drop", "1"]):
         result = app.test_cli_runner().invoke(args=["mercure", *command])
         assert result.exit_code == 1
-        assert result.output == "Error: MERCURE_OUTBOX: is not set, so there is no outbox; set it to True\n"
+        problem = "MERCURE_OUTBOX: is not set, so there is no outbox; set it to True"
+        assert result.output == f"Error: {problem}\n"
+        result = app.test_cli_runner().invoke(args=["mercure", *command, "--json"])
+        assert (result.exit_code, json.loads(result.output)) == (1, {"error": problem})
 
 
 def test_a_relay_of_its_own_cannot_reach_an_embedded_hub(make_site: MakeSite) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import http.client
+import json
 import os
 import pty
 import select
@@ -223,6 +224,15 @@ def test_secrets_are_printed_to_stdout_and_never_to_the_log() -> None:
     assert list(printed) == ["Connections", "Publisher JWT", "Subscriber secret, made up for this run"]
     assert len(logged.splitlines()) == 3
     assert [value for value in printed.values() if value in logged] == []
+
+
+def test_what_it_prints_is_one_line_of_json_where_the_log_is() -> None:
+    with hub("--public-url", "https://hub.example.com", "--log-format", "json") as server:
+        printed = json.loads('{"hub"' + server.told('{"hub"'))
+        assert publish(server.url + HUB, printed.pop("publisher_jwt")) == 200
+    address = server.url.removeprefix("http://")
+    assert (printed["hub"], printed["listening_on"]) == (f"https://hub.example.com{HUB}", address)
+    assert {"connections", "subscriber_secret"} < set(printed)
 
 
 # Options

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from flask_mercure_sse.testing import CapturedUpdates, HubStream
 
+pytest.register_assert_rewrite("flask_mercure_sse.testing.publisher_contract")  # so that failures tell more
+
 
 @pytest.fixture
 def mercure_updates() -> Iterator[CapturedUpdates]:

@@ -22,7 +22,7 @@ def test_the_tests_in_the_docs_pass_in_a_project_of_their_own(tmp_path: Path) ->
         text=True,
         check=False,
     )
-    assert "4 passed" in done.stdout, done.stdout
+    assert "12 passed" in done.stdout, done.stdout
 
 
 def test_the_failure_in_the_docs_is_the_one_that_is_shown(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from .forks import renew_in_children
@@ -26,6 +27,7 @@ class OwnThread(threading.Thread):
     def __init__(self, target: Callable[[], object], name: str) -> None:
         super().__init__(target=target, name=name, daemon=True)
         self._current: Any = None
+        self._forking: Any = None
 
     def run(self) -> None:
         process = os.getpid()
@@ -35,12 +37,28 @@ class OwnThread(threading.Thread):
             super().run()
         finally:
             if os.getpid() != process:
-                # The threading module has forgotten it there, and would complain of its end.
-                threading.Event().wait()
+                self._rest()
 
     def renew_after_fork(self) -> None:
-        if self._current is not None:
-            self._current.kill(_Forked, block=False)
+        """End what the greenlet is at before it has another turn: it may be about to use a connection."""
+        forking = _current_greenlet()
+        if self._current is None or self._current is forking:
+            return
+        from greenlet import error
+
+        self._forking = forking
+        with suppress(error):  # its thread is not in the forked process
+            self._current.throw(_Forked)
+
+    def _rest(self) -> None:
+        """Give the turn back and do nothing more.
+
+        It must not end: the threading module has forgotten it in the forked process, and would complain.
+        """
+        if self._forking is not None:
+            forking, self._forking = self._forking, None
+            forking.switch()
+        threading.Event().wait()
 
 
 def _current_greenlet() -> Any:

@@ -147,6 +147,8 @@ class Delivery:
             while (waiting := self._next()) is not None:
                 self._deliver(waiting)
         except BaseException:  # somebody killed the greenlet, say
+            if self.process != os.getpid():
+                raise
             with self._condition:
                 self._thread, self._is_idle = None, False
                 self._room.put_back()

@@ -14,7 +14,7 @@ import pytest
 from blinker import Namespace, Signal
 
 from flask_mercure_sse import PublishError
-from flask_mercure_sse.app_state import AppState
+from flask_mercure_sse.hub_tokens import HubTokens
 from flask_mercure_sse.integrations import follower
 from flask_mercure_sse.integrations.backoff import Backoff
 from flask_mercure_sse.publishers import http_source
@@ -248,19 +248,19 @@ def test_the_token_is_renewed_before_it_expires(
     hub: StandaloneHub, other: Instance, signal: Signal, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[tuple[float, float]] = []
-    claims = AppState.claims
+    claims = HubTokens.claims
 
-    def note(state: AppState, **grants: Any) -> dict[str, Any]:
-        made_claims = claims(state, **grants)
+    def note(tokens: HubTokens, **grants: Any) -> dict[str, Any]:
+        made_claims = claims(tokens, **grants)
         if list(grants.get("subscribe", ())) == ["/a"]:
             made.append((time.time(), made_claims["exp"]))
         return made_claims
 
-    monkeypatch.setattr(AppState, "claims", note)
+    monkeypatch.setattr(HubTokens, "claims", note)
     monkeypatch.setattr(http_source, "RENEWAL", 0)  # after half of the time, for a test that does not hurry
     numbers = 0
     with heard(Instance(hub.url, MERCURE_TOKEN_LIFETIME=4).subscribe_signal("/a", signal)):
-        while len(made) < 2:
+        while len(made) < 2 and numbers < 600:
             other.publish("/a", numbers, private=True)
             numbers += 1
             time.sleep(0.05)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,13 @@ def build_outbox(app: Flask, places: Sequence[OutboxPlace], config: MercureConfi
         state = _state(of_app)
         outlet = state.elsewhere(hub, None, repeats=True)
         outlet.check(update)  # it may be older than the app's version of the protocol
-        return outlet.publish(update)
+        event_id = outlet.publish(update)
+        if event_id != update.id and update.id in state.incoming.published:
+            note((event_id,))  # some hubs make their own
+        return event_id
+
+    def note(event_ids: Iterable[str]) -> None:
+        _state(of_app).incoming.note_published(event_ids)
 
     check_bindings_when_mapped(of_app)
     if thread is not None:
@@ -88,6 +94,7 @@ def build_outbox(app: Flask, places: Sequence[OutboxPlace], config: MercureConfi
     return Outbox(
         Stores(of_app, places),
         Hubs(send),
+        note=note,
         longest=0.0 if config.embedded else config.connect_timeout + config.read_timeout,
         # An embedded hub is not waited for.
         hand_over=thread.wake if thread is not None and not config.embedded else None,

@@ -74,6 +74,7 @@ class Outbox:
     :param stores: returns the tables.
     :param hubs: where the updates go.
     :param longest: seconds that sending one update may take.
+    :param note: gets the event ids of updates that this process writes: whoever sends them, they are its own.
     :param hand_over: wakes who publishes in the app's place, where somebody does.
     :param close: ends what the app has started to publish what is left.
     """
@@ -84,6 +85,7 @@ class Outbox:
         hubs: Hubs,
         *,
         longest: float,
+        note: Callable[[Iterable[str]], None] | None = None,
         hand_over: Callable[[], None] | None = None,
         close: Callable[[], None] | None = None,
     ) -> None:
@@ -92,6 +94,7 @@ class Outbox:
         self.start_within = START_WITHIN
         """Seconds after a claim in which updates may begin to be sent."""
         self._longest = longest
+        self._note = note
         self._close = close
         self._hand_over = hand_over
         self._checked: set[int] = set()
@@ -173,6 +176,8 @@ class Outbox:
         until = now + self.start_within if claimed else None
         batch = Batch(self, store, bind, new_claim(), held, addresses, until)
         updates = [(addresses[id(outlet)], update) for _key, _binding, outlet, update in held]
+        if self._note is not None:
+            self._note(update.id for _address, update in updates)
         store.add(connection, batch.claim, updates, self.lease if claimed else 0.0)
         return batch
 

@@ -73,11 +73,14 @@ class Ways:
 
         :param token: returns the publisher's token.
         :param wait: whether to publish while the caller waits, whatever the settings say.
-        :param repeats: whether the caller waits and tries again by itself; a failure is not told then.
+        :param repeats: whether the caller waits and tries again by itself; a failure is not told then, and
+            ids are not noted: the update may be another process's.
         """
-        publisher = NotingPublisher(
-            HttpPublisher(hub_url, token, connections=self._connections, timeouts=self._timeouts), self._note
+        publisher: Publisher = HttpPublisher(
+            hub_url, token, connections=self._connections, timeouts=self._timeouts
         )
+        if not repeats:
+            publisher = NotingPublisher(publisher, self._note)
         queue = self._queues.get(hub_url) or self._add(hub_url)
         if wait or repeats or not self._background:
             return DirectPublisher(publisher, queue.outcomes, tells_failures=not repeats)

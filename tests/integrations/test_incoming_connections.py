@@ -8,10 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from blinker import Namespace, Signal
+from sqlalchemy import MetaData, create_engine, text
+from sqlalchemy.orm import Session
 
 from flask_mercure_sse import PublishError
 from flask_mercure_sse.hub_tokens import HubTokens
@@ -51,6 +54,32 @@ def receiver(signal: Signal) -> Receiver:
 
 def followers() -> list[threading.Thread]:
     return [one for one in threading.enumerate() if one.name == "mercure-follower"]
+
+
+# Whose an update is
+
+
+def test_an_update_of_the_outbox_is_that_of_the_process_that_wrote_it_whoever_publishes_it(
+    hub: StandaloneHub, other: Instance, tmp_path: Path
+) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/outbox.db")
+    writer, helper = (Instance(hub.url, MERCURE_OUTBOX=True) for _ in range(2))
+    for one in (writer, helper):
+        metadata = MetaData()
+        one.outbox_table(metadata, engine)
+        metadata.create_all(engine)
+    writer.app.extensions["mercure_sse"].outbox._slow_until = float("inf")  # it leaves all to a relay
+    signals = [Namespace().signal("heard") for _ in range(2)]
+    by_writer, by_helper = map(Receiver, signals)
+    with heard(*(one.subscribe_signal("/a", to) for one, to in zip((writer, helper), signals, strict=True))):
+        with Session(engine) as session, session.begin():
+            session.execute(text("select 1"))
+            writer.publish("/a", "the writer's", on_commit=session)
+        helper.app.test_cli_runner().invoke(args=["mercure", "relay", "--once"])
+        other.publish("/a", "end")
+        assert by_helper.until("end") == ["the writer's", "end"]
+        assert by_writer.until("end") == ["end"]
+    engine.dispose()
 
 
 # Beginning and ending

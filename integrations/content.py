@@ -15,7 +15,7 @@ from flask_mercure_sse.protocol.version import HUB_PATH
 
 Encode = Callable[[object], str]
 
-_SEVERAL = (list, tuple, AbstractSet, Iterator)
+SEVERAL = (list, tuple, AbstractSet, Iterator)
 """What holds several topics; a mapping is one object."""
 
 
@@ -48,7 +48,7 @@ def topics_of(topic: object) -> tuple[str, ...]:
     """Return the topics of one item or of several: the first is the canonical topic."""
     if isinstance(topic, str):
         return (topic,)
-    if isinstance(topic, _SEVERAL):
+    if isinstance(topic, SEVERAL):
         return tuple(map(topic_of, cast("Iterable[object]", topic)))
     return (topic_of(topic),)
 
@@ -59,7 +59,7 @@ def published(item: object) -> tuple[tuple[str, ...], object]:
     An object is both; without a topic of its own it goes to the name of its class. Of texts the first is
     the data.
     """
-    if item is None or isinstance(item, (str, *_SEVERAL)):
+    if item is None or isinstance(item, (str, *SEVERAL)):
         topics = topics_of(cast("object", item))
         return topics, topics[0] if topics else ""
     return (own_topic(item) or item.__class__.__name__,), item

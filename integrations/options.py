@@ -16,6 +16,8 @@ from urllib.parse import quote
 from flask_mercure_sse.protocol.errors import BindingError
 from flask_mercure_sse.protocol.text import text_problem
 
+from .content import SEVERAL
+
 Arguments = Mapping[str, Any]
 Option = Callable[[Any, Arguments], Any]
 
@@ -246,8 +248,8 @@ class Several:
         joined: list[object] = []
         for part in self.parts:
             topics = part(subject, arguments)
-            if isinstance(topics, (list, tuple)):
-                joined.extend(cast("list[object]", topics))
+            if isinstance(topics, SEVERAL):
+                joined.extend(cast("Iterable[object]", topics))
             elif topics is not None:
                 joined.append(topics)
         return joined

@@ -66,5 +66,5 @@ def publish_signal(
     return bind(signal)
 
 
-def _all_arguments(_sender: object, **arguments: Any) -> dict[str, Any]:
+def _all_arguments(_sender: object, /, **arguments: Any) -> dict[str, Any]:
     return arguments

@@ -344,9 +344,10 @@ def test_nothing_that_goes_wrong_reaches_the_sender(
 
 
 def test_each_topic_of_a_list_may_give_none_one_or_several(recorder: Recorder, paid: Signal) -> None:
-    bind(recorder, paid, topic=[lambda sender: None, lambda sender: ["/a", "/b"], "/c/{number}"])
+    several = [lambda sender: None, lambda sender: ["/a", "/b"], lambda sender: {"/set"}, "/c/{number}"]
+    bind(recorder, paid, topic=several)
     paid.send(None, number=1)
-    assert recorder.topics == [("/a", "/b", "/c/1")]
+    assert recorder.topics == [("/a", "/b", "/set", "/c/1")]
 
 
 def test_a_privacy_that_is_not_decided_is_private(recorder: Recorder, paid: Signal) -> None:
@@ -416,7 +417,7 @@ def test_the_existing_names_work_by_position(recorder: Recorder, paid: Signal) -
 
     bind(recorder, paid, "/orders", None, True, True, lambda data: {"amount": data["amount"]}, skip_unpaid)
     paid.send(None, amount=0)
-    paid.send(None, amount=5, secret="x")
+    paid.send(None, amount=5, secret="x", _sender="till")
     [update] = recorder.updates
     assert (update.topic, update.type, update.retry, update.data) == (
         "/orders",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
@@ -10,8 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectin_polymorphic
 
 from .changes import Change, Event, Key
+from .failures import describe
 from .plans import Link, Plan, plan_for
 from .rows import Identity, RowReader, in_batches, model_of, reader_of, state_of
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 def settle(
@@ -74,7 +78,21 @@ def _load(session: Session, groups: Mapping[type, list[Change]]) -> None:
             if _can_be_loaded(change) and (options or _must_be_loaded(plan, change, len(group)))
         ]
         if wanted:
-            _load_rows(session, reader, wanted, options)
+            _load_as_wanted(session, reader, wanted, options)
+
+
+def _load_as_wanted(
+    session: Session, reader: RowReader, changes: list[Change], options: Iterable[Any]
+) -> None:
+    """Load rows with options, or without them where they do not fit; other models lose nothing by it."""
+    try:
+        _load_rows(session, reader, changes, options)
+    except Exception as error:
+        if not options:
+            raise
+        what = "Rows of %s are loaded without the options that bindings ask for: %s"
+        logger.error(what, reader.model.__name__, describe(error))
+        _load_rows(session, reader, changes, ())
 
 
 def _can_be_loaded(change: Change) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session, joinedload
 
 from flask_mercure_sse.protocol.errors import BindingError
 from tests.integrations.recorder import Recorder
@@ -176,6 +176,20 @@ def test_a_callable_loads_what_it_reads_with_the_options_that_it_is_given(
         session.commit()
     assert {body["data"]["project"] for body in recorder.bodies} == {"one"}
     assert len(selects) == 2
+
+
+def test_options_that_do_not_fit_cost_no_other_models_rows_their_updates(
+    recorder: Recorder, session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    session.add_all([Project(id=7, name="one"), Task(id=8, title="write")])
+    session.commit()
+    bind(recorder, Project, load=joinedload(Project.name))
+    bind(recorder, Task)
+    session.scalars(select(Project).where(Project.id == 7)).one().name = "two"
+    session.execute(update(Task).where(Task.id == 8).values(title="read"))
+    session.commit()
+    assert recorder.events == [("update", "Project", 7), ("update", "Task", 8)]
+    assert "Rows of Project are loaded without the options that bindings ask for" in caplog.text
 
 
 @pytest.mark.parametrize("change", CHILDREN)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapper, object_session
 
+from .pointed import pointed_now
 from .rows import reader_of
 
 if TYPE_CHECKING:
@@ -68,8 +69,12 @@ class Previous:
     def _follow(self, target: Mapper[Any], columns: tuple[str, ...]) -> Any:
         """Return the object that a foreign key pointed to, None where it is gone or there was none."""
         key = tuple(getattr(self, column) for column in columns)
+        if None in key:
+            return None
+        if (pointed := pointed_now()) is not None:
+            return pointed.get(target, columns, key)
         session = object_session(self._change.object) if self._change.object is not None else None
-        return None if session is None or None in key else session.get(target, key)
+        return None if session is None else session.get(target, key)
 
 
 def _computed(declared: Any) -> Callable[[Any], Any] | None:

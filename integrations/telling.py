@@ -18,6 +18,7 @@ from .models import ModelBinding
 from .outlets import Held, ServedByAnother, holding
 from .plain import Take, taker
 from .plans import Receiver, binding_of, receivers_of
+from .pointed import pointing
 from .rows import reader_of
 from .scope import Scope, current_scope
 from .settling import settle
@@ -48,7 +49,8 @@ def tell(session: Session, change_set: ChangeSet, *, may_load: bool = True) -> N
         settled, linked = _settle(session, recorded, changes, may_load)
         if change_set.held:
             change_set.drop(pending.keys() | linked)
-        told = _tell_each(settled, change_set, linked)
+        with pointing(session, settled):
+            told = _tell_each(settled, change_set, linked)
     finally:
         _failures.reset(token)
     change_set.held += told

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine, delete, select
+from sqlalchemy.orm import Session, joinedload
 
 from flask_mercure_sse.integrations.changes import Change
 from tests.integrations.recorder import Recorder
@@ -260,6 +260,31 @@ def test_many_expired_rows_are_deleted_with_one_query_for_what_they_were(
         session.commit()
     assert [update.topic for update in recorder.updates] == ["/by/a"] * 50
     assert len(selects) <= 2
+
+
+@pytest.mark.parametrize("topic", ["/{project.name}", lambda task: f"/{task.project.name}"])
+@pytest.mark.parametrize("way", ["moved", "deleted", "deleted by a statement"])
+def test_what_many_rows_pointed_to_costs_no_query_each(
+    way: str, topic: Any, recorder: Recorder, session: Session, count_queries: Any
+) -> None:
+    session.add_all([Project(id=number, name=f"p{number}") for number in range(1, 6)])
+    session.add_all([Task(id=number, title="write", project_id=number % 4 + 1) for number in range(8)])
+    session.commit()
+    bind(recorder, topic=topic, load=joinedload(Task.project))
+    tasks = session.scalars(select(Task)).all()
+    if way == "moved":
+        for task in tasks:
+            task.project_id = 5
+    elif way == "deleted":
+        for task in tasks:
+            session.delete(task)
+    else:
+        session.execute(delete(Task))
+    with count_queries("FROM project") as selects:
+        session.commit()
+    assert len(selects) <= 2  # of before, and of where they are now
+    old = [update.topic for update in recorder.updates if update.topic != "/p5"]
+    assert sorted(old) == sorted(f"/p{number % 4 + 1}" for number in range(8))
 
 
 def test_the_previous_state_reads_like_the_row_and_cannot_be_written(

@@ -193,10 +193,6 @@ class AppState:
         """
         return self.tokens.signed(role, claims)
 
-    def claims(self, **grants: Any) -> dict[str, Any]:
-        """Return the claims of a token that is good from now on; see :meth:`ProtocolVersion.claims`."""
-        return self.tokens.claims(**grants)
-
     def publisher_token(self) -> str:
         """Return the token with which the app publishes on its external hub."""
         return self.config.publisher_jwt or self.made_token()

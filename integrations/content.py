@@ -34,12 +34,14 @@ def own_topic(item: object) -> str | None:
 def topic_of(item: object) -> str:
     """Return the topic of a text or object; an object without one of its own is its ``str()``.
 
-    :raises InvalidUpdate: the item is None.
+    :raises InvalidUpdate: the item is None, or bytes.
     """
     if isinstance(item, str):
         return item
     if item is None:
         raise InvalidUpdate("topic", "is None; give the URL or name of what changed")
+    if isinstance(item, (bytes, bytearray)):
+        raise InvalidUpdate("topic", "is of bytes; decode them to a text")
     own = own_topic(item)
     return str(item) if own is None else own
 
@@ -59,7 +61,7 @@ def published(item: object) -> tuple[tuple[str, ...], object]:
     An object is both; without a topic of its own it goes to the name of its class. Of texts the first is
     the data.
     """
-    if item is None or isinstance(item, (str, *SEVERAL)):
+    if item is None or isinstance(item, (str, bytes, bytearray, *SEVERAL)):
         topics = topics_of(cast("object", item))
         return topics, topics[0] if topics else ""
     return (own_topic(item) or item.__class__.__name__,), item

@@ -226,6 +226,8 @@ def topic_option(value: object, *, optional: bool = False) -> Option:
         if not value:
             raise BindingError("topic: is an empty list; give at least one")
         return Several([topic_option(part, optional=optional) for part in cast("list[object]", value)])
+    if isinstance(value, (bytes, bytearray)):
+        raise BindingError("topic: is of bytes; decode them to a text")
     if not isinstance(value, str):
         return call_or_value(value)
     if not value:

@@ -131,6 +131,7 @@ def test_types_are_topics_where_that_is_configured(app: Flask) -> None:
         ({"topic": []}, "topic"),
         ({"topic": None, "data": "x"}, "topic"),
         ({"topic": ["/a", None]}, "topic"),
+        ({"topic": b"/a"}, "topic"),
         ({"topic": "/.well-known/mercure/subscriptions/a/b"}, "topic"),
         ({"topic": ["/a", "https://x/.well-known/%6Dercure/subscriptions/a/b"]}, "topic"),
         ({"topic": "/a\nevent: evil"}, "topic"),

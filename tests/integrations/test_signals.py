@@ -371,6 +371,7 @@ def test_an_error_while_privacy_is_decided_makes_the_update_private(recorder: Re
         ({"topic": "/x/{order.__class__}"}, "topic: .* starts with '_'"),
         ({"topic": ""}, "topic: is empty"),
         ({"topic": []}, "topic: is an empty list"),
+        ({"topic": b"/a"}, "topic: is of bytes"),
         ({"id": "earliest"}, "id: 'earliest' is reserved"),
         ({"retry": "soon"}, "retry: 'soon' is not a number"),
         ({"topic": ["/a", "/b\n"]}, "topic: .* control character"),

@@ -1,33 +1,31 @@
 """Bulk statements: the rows that an UPDATE, DELETE or INSERT of the ORM changes past its objects.
 
-Rows are found by one bounded SELECT before the statement, which is left as it is: with a RETURNING of ours
-the app would get another result. What became of them is found out when the transaction commits.
+The statement is left as it is: with a RETURNING of ours the app would get another result. What became of the
+rows is found out when the transaction commits.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Delete, Insert, Result, Table, UniqueConstraint, Update, inspect
+from sqlalchemy import Delete, Insert, Result, Update, inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapper, ORMExecuteState, Session
 
+from .bulk_rows import Rows, find_rows, may_upsert
 from .changes import Change
 from .changeset import ChangeSet
 from .failures import describe
 from .muting import Muted, muted_now
 from .outlets import ServedByAnother
 from .plans import Plan, plan_for
-from .rows import Identity, RowReader, reader_of
+from .rows import RowReader, reader_of
 from .settings import BULK_MAX
 from .watching import declared_bindings
 
 logger: logging.Logger = logging.getLogger(__name__)
-
-Rows = dict[Identity, "dict[str, Any] | None"]
-"""What rows are before a statement; None for one that is not there."""
 
 
 def on_statement(state: ORMExecuteState, change_set_of: Callable[[Session], ChangeSet]) -> Result[Any] | None:
@@ -41,12 +39,14 @@ def on_statement(state: ORMExecuteState, change_set_of: Callable[[Session], Chan
     recorder = _recorder(state, statement)
     if recorder is None:
         return None
-    rows = _rows(state, statement, recorder) if recorder.wants_rows else None
+    rows = find_rows(state, statement, recorder.reader, recorder.most) if recorder.wants_rows else None
     result = state.invoke_statement()
     try:
         if rows is None and recorder.wants_rows and isinstance(statement, Insert):
-            rows = None if _may_upsert(statement) else _inserted(result)
+            rows = None if may_upsert(statement) or statement.select is not None else _inserted(result)
         affected: int = getattr(result, "rowcount", -1)
+        if affected > 0 and isinstance(statement, Insert) and may_upsert(statement):
+            affected = -1  # MariaDB and MySQL count rows twice that were there
         if affected != 0:
             recorder.record(change_set_of(state.session), rows, affected)
     except Exception as error:
@@ -70,9 +70,12 @@ def _recorder(state: ORMExecuteState, statement: Update | Delete | Insert) -> _R
 def _mapper_of(statement: Update | Delete | Insert) -> Mapper[Any] | None:
     """Return the mapper of a statement on a table, None where no model with a binding has it."""
     for model, _binding in declared_bindings():
-        mapper = cast("Mapper[Any] | None", inspect(model, raiseerr=False))
-        if mapper is not None and mapper.local_table is statement.table:
-            return mapper
+        declared = cast("Mapper[Any] | None", inspect(model, raiseerr=False))
+        for mapper in declared.self_and_descendants if declared is not None else ():
+            if mapper.local_table is statement.table:
+                while mapper.single and mapper.inherits is not None:
+                    mapper = mapper.inherits  # its siblings' rows are in the table as well
+                return mapper
     return None
 
 
@@ -106,9 +109,11 @@ class _Recorder:
         known = rows is not None and max(affected, len(rows)) <= self.most and affected <= len(rows)
         for identity, values in rows.items() if rows is not None and len(rows) <= self.most else ():
             event = "insert" if values is None else "update"
-            key = (self.reader.space, identity)
-            change = Change(event, self._model_of(values), None, identity, reason="bulk", key=key)
-            change.old, change.muted, change.stale = values or {}, self._muted, True
+            key, model = (self.reader.space, identity), self._model_of(values)
+            change = Change(event, model, None, identity, reason="bulk", key=key)
+            columns = reader_of(model).columns
+            change.old = {name: value for name, value in (values or {}).items() if name in columns}
+            change.muted, change.stale = self._muted, True
             change_set.record(change)
         if not known or any(map(_wants_refresh, self._plans)):
             for model in self._concerned(not known):
@@ -154,54 +159,6 @@ def _most(plan: Plan) -> int:
     return most if plan.bindings else BULK_MAX
 
 
-# Finding rows
-
-
-def _rows(state: ORMExecuteState, statement: Update | Delete | Insert, recorder: _Recorder) -> Rows | None:
-    """Return the rows that a statement is about to change, None where they are not known."""
-    session, reader = state.session, recorder.reader
-    if state.is_executemany and len(cast("Sequence[Any]", state.parameters)) > recorder.most:
-        return None
-    if session.autoflush:
-        session.flush()
-    try:
-        if isinstance(statement, Insert):
-            return _to_insert(state, statement, recorder)
-        if state.is_executemany:
-            return _by_key(session, recorder, _parameter_sets(state))
-        conditions = [] if statement.whereclause is None else [statement.whereclause]
-        found = reader.rows_where(
-            session, conditions, list(reader.columns), limit=recorder.most + 1, parameters=state.parameters
-        )
-        return dict(found)
-    except Exception as error:
-        logger.warning("Rows of a bulk statement could not be found: %s", describe(error))
-        return None
-
-
-def _by_key(session: Session, recorder: _Recorder, given: list[dict[str, Any]]) -> Rows | None:
-    """Return the rows whose keys are given, None where a key is missing or there are too many."""
-    identities = _identities(recorder.reader, given)
-    if identities is None or len(identities) > recorder.most:
-        return None
-    found = recorder.reader.fetch(session, identities, list(recorder.reader.columns))
-    return {identity: found.get(identity) for identity in identities}
-
-
-def _to_insert(state: ORMExecuteState, statement: Insert, recorder: _Recorder) -> Rows | None:
-    given = _values(state, statement)
-    if not _may_upsert(statement):
-        identities = _identities(recorder.reader, given)
-        return None if identities is None else dict.fromkeys(identities)
-    # Its rows may be there, and another unique key may find others.
-    return None if _has_other_keys(recorder.reader.mapper) else _by_key(state.session, recorder, given)
-
-
-def _may_upsert(statement: Insert) -> bool:
-    """Tell whether it is the INSERT of a database that has upserts."""
-    return hasattr(statement, "on_conflict_do_nothing") or hasattr(statement, "on_duplicate_key_update")
-
-
 def _inserted(result: Result[Any]) -> Rows | None:
     """Return the one row whose key the database has made, None where the result does not tell."""
     try:
@@ -210,52 +167,3 @@ def _inserted(result: Result[Any]) -> Rows | None:
         return None
     identity = tuple(key or ())
     return {identity: None} if identity and None not in identity else None
-
-
-def _values(state: ORMExecuteState, statement: Insert) -> list[dict[str, Any]]:
-    """Return the values of each row of an INSERT, as far as they are no SQL."""
-    if state.parameters:
-        return _parameter_sets(state)
-    compiled = dict(statement.compile().params)
-    rows = [compiled]
-    while several := {
-        name.removesuffix(suffix): value
-        for name, value in compiled.items()
-        if name.endswith(suffix := f"_m{len(rows) - 1}")
-    }:
-        rows = [*rows, several]
-    return rows[1:] or rows
-
-
-def _parameter_sets(state: ORMExecuteState) -> list[dict[str, Any]]:
-    given: Any = state.parameters
-    return [dict(one) for one in (given if isinstance(given, (list, tuple)) else [given or {}])]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-
-
-def _identities(reader: RowReader, given: list[dict[str, Any]]) -> list[Identity] | None:
-    """Return the primary keys among parameters, None where one is missing or of another type."""
-    identities: list[Identity] = []
-    for values in given:
-        identity = tuple(values.get(name, values.get(reader.columns[name].name)) for name in reader.keys)
-        if not all(map(_is_of_type, identity, reader.mapper.primary_key)):
-            return None
-        identities.append(identity)
-    return identities
-
-
-def _is_of_type(value: object, column: ColumnElement[Any]) -> bool:
-    try:
-        return type(value) is column.type.python_type
-    except NotImplementedError:
-        return value is not None
-
-
-def _has_other_keys(mapper: Mapper[Any]) -> bool:
-    """Tell whether rows can be found by another unique key than the primary one."""
-    for table in mapper.tables:
-        if isinstance(table, Table) and (
-            any(isinstance(constraint, UniqueConstraint) for constraint in table.constraints)
-            or any(index.unique for index in table.indexes)
-        ):
-            return True
-    return False

@@ -47,6 +47,8 @@ class Change:
     """Whether its steps may add up to nothing."""
     remade: bool = False
     """Whether the row was deleted and made again: that is an update, whatever its values."""
+    touched: bool = False
+    """Whether rows below it changed, whatever else happened to it."""
     by_row: bool = False
     """Of ``refresh``: whether the rows are told one by one as well, to those who want that."""
 
@@ -97,6 +99,8 @@ def merge(before: Change, after: Change) -> Change | None:
     """Return what two changes of one row are together, None when they cancel each other."""
     if before.event == "refresh":
         return _merged(before, after, "refresh")
+    if before.event == "delete" and after.event == "update" and not after.stale:
+        return before  # what belonged to the row is told of it, too
     if after.event == "delete":
         return None if before.event == "insert" else _merged(before, after, "delete")
     return _merged(before, after, "insert" if before.event == "insert" else "update")
@@ -117,6 +121,7 @@ def _merged(before: Change, after: Change, event: Event) -> Change:
     merged.stale = after.stale or (before.stale and after.event == "update")
     merged.doubtful = before.event == after.event == "update"
     merged.remade = event == "update" and (before.remade or after.event == "insert")
+    merged.touched = before.touched or after.touched
     merged.by_row = before.by_row and after.by_row
     return merged
 

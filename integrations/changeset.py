@@ -23,9 +23,10 @@ class ChangeSet:
         "changes",
         "committed",
         "committing",
+        "computed",
         "deferred",
+        "deleting",
         "fetched",
-        "flushed",
         "held",
         "pending",
         "scope",
@@ -47,8 +48,10 @@ class ChangeSet:
         """Where keys count of rows that a statement has changed and nobody knows which."""
         self.fetched: dict[Key, dict[str, Any]] = {}
         """Values from before the current flush that no object had loaded."""
-        self.flushed: set[int] = set()
-        """Objects whose delete the current flush has recorded already, by id."""
+        self.computed: dict[Key, list[str]] = {}
+        """Attributes that the current flush sets to what the database computes."""
+        self.deleting: list[object] = []
+        """Objects whose rows the current flush deletes."""
         self.scope: Scope | None = None
         """What the transaction's updates share, once there are some."""
         self.taken_back: int = 0
@@ -70,6 +73,10 @@ class ChangeSet:
             else:
                 known[key] = pending[key] = change
 
+    def forget_flush(self) -> None:
+        """Forget what is of one flush alone."""
+        self.fetched, self.computed, self.deleting = {}, {}, []
+
     def record(self, change: Change) -> None:
         """Take one more change of a row into account."""
         key = change.key
@@ -88,6 +95,7 @@ class ChangeSet:
     def absorb(self, other: ChangeSet) -> None:
         """Take over the changes of a savepoint that was released."""
         self.record_all(other.changes.values())
+        self.vague |= other.vague
         self.deferred += other.deferred
 
     def drop(self, keys: Collection[Key]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, cast
@@ -18,6 +19,12 @@ Encode = Callable[[object], str]
 SEVERAL = (list, tuple, AbstractSet, Iterator)
 """What holds several topics; a mapping is one object."""
 
+
+_WITHOUT_VALUES = re.compile(
+    r"Object of type \w+ is not JSON serializable|Circular reference detected"
+    r"|Out of range float values are not JSON compliant(: -?(nan|inf))?"
+)
+"""What Python's own encoder says."""
 
 MAX_DEPTH = 8
 """How often an object may give another that says its own data."""
@@ -108,9 +115,15 @@ def encoded(data: object, encode: Encode) -> str:
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidUpdate(
             "data",
-            f"JSON cannot encode it ({error}); give a text or JSON-able data, or let the object say its data "
-            "in __mercure_sse_data__()",
+            f"JSON cannot encode it ({_why(error)}); give a text or JSON-able data, or let the object say "
+            "its data in __mercure_sse_data__()",
         ) from error
+
+
+def _why(error: Exception) -> str:
+    """Return what an encoder says, as far as it cannot hold values: an app's own may name them."""
+    said = str(error)
+    return said if _WITHOUT_VALUES.fullmatch(said) else type(error).__name__
 
 
 def compose(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy.orm import InstanceState, LoaderCallableStatus, Session
+from sqlalchemy import ClauseElement
+from sqlalchemy.orm import InstanceState, LoaderCallableStatus, PassiveFlag, Session, object_session
 
 from .changes import UNKNOWN, Change, Key
 from .failures import describe
@@ -19,7 +20,17 @@ logger: logging.Logger = logging.getLogger(__name__)
 Fetched = Mapping[Key, Mapping[str, Any]]
 """Values from before the flush that no object had loaded, by row."""
 
+Computed = Mapping[Key, Collection[str]]
+"""Attributes that the flush sets to what the database computes, by row."""
+
 _NO_VALUE = LoaderCallableStatus.NO_VALUE
+
+_AS_IT_IS: PassiveFlag = PassiveFlag.PASSIVE_NO_INITIALIZE | getattr(
+    PassiveFlag, "INCLUDE_PENDING_MUTATIONS", PassiveFlag.PASSIVE_NO_INITIALIZE
+)
+"""How the history of a collection is read: without loading it, with what waits until it is loaded, where
+SQLAlchemy tells that.
+"""
 
 
 class _Plans(dict[type, "Plan | None"]):
@@ -47,7 +58,7 @@ def remember(session: Session) -> dict[Key, dict[str, Any]]:
     found: dict[Key, dict[str, Any]] = {}
     for reader, (identities, names) in wanted.items():
         try:
-            rows = reader.fetch(session, identities, sorted(names))
+            rows = reader.fetch(reader.connection(session), identities, sorted(names))
         except Exception as error:
             logger.debug("What rows of %s were could not be read: %s", reader.model.__name__, describe(error))
             continue
@@ -73,18 +84,80 @@ def _unknown_of_changed(plan: Plan, state: InstanceState[Any]) -> set[str] | Non
     return unknown
 
 
+# Just before a row's UPDATE
+
+
+def look_again(item: object, fetched: Fetched) -> tuple[Key, dict[str, Any], list[str]]:
+    """Return a row that is about to be updated, what of its values only this moment can tell, and which of
+    its attributes are set to SQL, of which the flush leaves no trace.
+
+    :param fetched: what is known already.
+    """
+    plan, state = plan_for(item.__class__), state_of(item)
+    session = object_session(item)
+    if plan is None or session is None or state.identity is None:
+        return (), {}, []
+    key = (plan.reader.space, state.identity)
+    known, columns, now = fetched.get(key, UNKNOWN), plan.reader.columns, state.dict
+    missing: list[str] = []
+    before: dict[str, Any] = {}
+    computed: list[str] = []
+    for name, value in state.committed_state.items():
+        if name not in columns:
+            continue
+        is_known = value.__class__ is not LoaderCallableStatus
+        if not is_known and name not in known:
+            missing.append(name)  # it was set after the flush began
+        if _is_sql(now.get(name)):
+            computed.append(name)
+            if is_known:
+                before[name] = value
+    if missing:
+        connection = plan.reader.connection(session)
+        found = plan.reader.fetch(connection, [state.identity], missing)
+        before.update(found.get(state.identity, UNKNOWN))
+    return key, before, computed
+
+
+def look_before_delete(session: Session, item: object, fetched: Fetched) -> tuple[Key, Mapping[str, Any]]:
+    """Return a row that is about to be deleted, and what of its values nobody has loaded: an orphan's.
+
+    :param fetched: what is known already.
+    """
+    plan, state = plan_for(item.__class__), state_of(item)
+    if plan is None or state.identity is None:
+        return (), UNKNOWN
+    key = (plan.reader.space, state.identity)
+    missing = (_unknown_of_deleted(plan, state) or set()) - fetched.get(key, UNKNOWN).keys()
+    if not missing:
+        return key, UNKNOWN
+    found = plan.reader.fetch(plan.reader.connection(session), [state.identity], sorted(missing))
+    return key, found.get(state.identity, UNKNOWN)
+
+
+def _is_sql(value: object) -> bool:
+    return isinstance(value, ClauseElement) or hasattr(value, "__clause_element__")
+
+
 # After the flush
 
 
-def collect(session: Session, fetched: Fetched) -> list[Change]:
-    """Return what a flush has done to the rows that concern somebody."""
+def collect(session: Session, deleting: list[object], fetched: Fetched, computed: Computed) -> list[Change]:
+    """Return what a flush has done to the rows that concern somebody.
+
+    :param deleting: the objects whose rows it has deleted. What the session knows is another thing: orphans
+        are found in the flush, and a delete is called off when the object has found another parent.
+    :param fetched: what :func:`remember` and those after it found.
+    :param computed: what :func:`look_again` found.
+    """
     plans = _Plans()
-    collector = _Collector(fetched)
+    collector = _Collector(fetched, computed)
+    replaced, kept = _not_deleted(session, deleting)
     # Deletes first: a row that is deleted and added again in one flush is one UPDATE.
     for items, take, deleted in (
-        (session.deleted, collector.take_deleted, True),
+        ([*deleting, *replaced], collector.take_deleted, True),
         (session.new, collector.take_new, False),
-        (session.dirty, collector.take_changed, False),
+        ([*session.dirty, *kept], collector.take_changed, False),
     ):
         for item in items:
             plan = plans[item.__class__]
@@ -95,27 +168,40 @@ def collect(session: Session, fetched: Fetched) -> list[Change]:
     return collector.mute()
 
 
-def collect_orphan(item: object, fetched: Fetched) -> list[Change]:
-    """Return the delete of an object that nobody deleted by itself, none where it concerns nobody."""
-    plan = plan_for(type(item))
-    collector = _Collector(fetched)
-    if plan is not None:
-        collector.take_deleted(plan, item)
-    return collector.mute()
+def _not_deleted(session: Session, deleting: list[object]) -> tuple[list[object], list[object]]:
+    """Return the objects whose delete was not made: those whose rows became others' of the same key by an
+    UPDATE, and those that have found another parent.
+    """
+    deleted = {id(item) for item in deleting}
+    left = [item for item in session.deleted if id(item) not in deleted]
+    added = session.new if left else ()
+    new = {_key_of(item, reader_of(model_of(item)).identity_of(item)) for item in added}
+    replaced = [item for item in left if _key_of(item, state_of(item).identity or ()) in new]
+    return replaced, [item for item in left if not any(item is one for one in replaced)]
+
+
+def _key_of(item: object, identity: Identity) -> Key:
+    return reader_of(model_of(item)).space, identity
 
 
 class _Collector:
     """Makes changes of a flush's objects.
 
-    :param fetched: what :func:`remember` found.
+    :param fetched: what :func:`remember` and :func:`look_again` found.
+    :param computed: what :func:`look_again` found.
     """
 
-    def __init__(self, fetched: Fetched) -> None:
+    def __init__(self, fetched: Fetched, computed: Computed | None = None) -> None:
         self._fetched = fetched
+        self._computed: Computed = computed or {}
         self._changes: list[Change] = []
+        self._renumbered = False
 
     def mute(self) -> list[Change]:
         """Return the changes, each with what is muted now."""
+        if self._renumbered:
+            # A key that one row gave up may be another's now.
+            self._changes.sort(key=lambda change: change.event != "delete")
         if muted := muted_now():
             for change in self._changes:
                 change.muted = muted
@@ -150,17 +236,22 @@ class _Collector:
         """Take the update of an object's row, none where nothing really changed."""
         state = state_of(item)
         before, identity = state.committed_state, state.identity
-        if not before or identity is None:
+        if identity is None:
             return
         reader, equal, now = plan.reader, plan.reader.equal, vars(item)
         key = (reader.space, identity)
+        computed = self._computed.get(key, ()) if self._computed else ()
+        if computed:
+            before = {**dict.fromkeys(computed, _NO_VALUE), **before}
+        if not before:
+            return
         fetched = self._fetched.get(key, UNKNOWN) if self._fetched else UNKNOWN
         changed: list[str] = []
         old: dict[str, Any] = {}
         for name, value in before.items():
             same = equal.get(name)
             if same is None:
-                if name in plan.collections and state.attrs[name].history.has_changes():
+                if name in plan.collections and state.get_history(name, _AS_IT_IS).has_changes():
                     changed.append(name)
                 continue
             if value.__class__ is LoaderCallableStatus:
@@ -174,11 +265,13 @@ class _Collector:
             return
         # An expired key would be loaded to be read, one row at a time.
         if not reader.key_names.isdisjoint(changed) and reader.identity_of(item) != identity:
+            self._renumbered = True
             self.take_deleted(plan, item)
             self.take_new(plan, item)
             return
-        names = plan.named(changed)
-        self._changes.append(Change("update", reader.model, item, identity, names, old, key=key))
+        change = Change("update", reader.model, item, identity, plan.named(changed), old, key=key)
+        change.doubtful = bool(computed)
+        self._changes.append(change)
 
     def take_other_ends(self, plan: Plan, item: object, *, deleted: bool) -> None:
         """Take the rows at the other ends of associations that a flush makes or ends.
@@ -187,9 +280,7 @@ class _Collector:
         """
         state = state_of(item)
         for attribute, names in plan.reverse.items():
-            if attribute not in state.dict:
-                continue
-            history = state.attrs[attribute].history
+            history = state.get_history(attribute, _AS_IT_IS)
             ends = [*(history.added or ()), *(history.deleted or ())]
             if deleted:
                 ends += history.unchanged or ()

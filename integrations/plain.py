@@ -55,7 +55,7 @@ class PlainTaker:
         self._changed: dict[frozenset[str], str | None] = {}
 
     def __call__(self, change: Change) -> None:
-        if change.reason is not None or change.muted or change.event == "refresh":
+        if change.reason is not None or change.muted or change.touched or change.event == "refresh":
             self._writer.add_to(self._held, change)
             return
         start = self._starts.get(change.event)

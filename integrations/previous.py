@@ -47,19 +47,22 @@ class Previous:
         change = self._change
         if name in change.old:
             return change.old[name]
+        reader = reader_of(change.model)
+        if name in reader.key_names:
+            return change.identity[reader.keys.index(name)]
         declared: Any = python.getattr_static(change.model, name, None)
         computed = _computed(declared)
         if computed is not None:
             return computed(self)
         if isinstance(declared, FunctionType):
             return MethodType(cast("Any", declared), self)
-        mapper = reader_of(change.model).mapper
+        mapper = reader.mapper
         if name in mapper.synonyms:
             return getattr(self, mapper.synonyms[name].name)
         if name in mapper.composites:
             composite: Any = mapper.composites[name]
             return composite.composite_class(*(getattr(self, part.key) for part in composite.props))
-        related = reader_of(change.model).many_to_one.get(name)
+        related = reader.many_to_one.get(name)
         if related is not None and not change.old.keys().isdisjoint(related[1]):
             return self._follow(*related)
         if change.object is None:

@@ -9,12 +9,15 @@ from operator import eq
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Column, ColumnElement, inspect, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, inspect, select, tuple_
 from sqlalchemy.orm import MANYTOONE, InstanceState, Mapper, RelationshipProperty, Session
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.types import TypeEngine
 
 Identity = tuple[Any, ...]
+
+Lock = dict[str, Any]
+"""How rows are locked when they are read: arguments for ``with_for_update()``."""
 
 T = TypeVar("T")
 
@@ -49,6 +52,16 @@ class RowReader:
         """How two values of a column are compared, as the column's type sees them."""
 
     @cached_property
+    def in_table(self) -> dict[str, Column[Any]]:
+        """The columns, and those of subclasses whose rows are in the same table."""
+        found = dict(self.columns)
+        for mapper in self.mapper.self_and_descendants:
+            if mapper.local_table is self.mapper.local_table:
+                for name, column in reader_of(mapper.class_).columns.items():
+                    found.setdefault(name, column)
+        return found
+
+    @cached_property
     def relations(self) -> frozenset[str]:
         """The attributes that are relationships."""
         return frozenset(self.mapper.relationships.keys())
@@ -71,6 +84,10 @@ class RowReader:
         except Exception:  # a key of some of the columns, or columns that are not mapped
             return None
 
+    def connection(self, session: Session) -> Connection:
+        """Return a session's connection to the model's database."""
+        return session.connection(bind_arguments={"mapper": self.mapper})
+
     def identity_of(self, item: object) -> Identity:
         """Return the primary key of an object as it is now."""
         if self._only_key is not None:
@@ -85,7 +102,12 @@ class RowReader:
         return tuple_(*columns).in_(list(identities))
 
     def fetch(
-        self, session: Session, identities: Collection[Identity], names: Collection[str]
+        self,
+        connection: Connection,
+        identities: Collection[Identity],
+        names: Collection[str],
+        *,
+        lock: Lock | None = None,
     ) -> dict[Identity, dict[str, Any]]:
         """Return the values that rows have in the database now, by identity; missing rows are left out.
 
@@ -93,18 +115,19 @@ class RowReader:
         """
         found: dict[Identity, dict[str, Any]] = {}
         for some in in_batches(identities):
-            for identity, values in self.rows_where(session, [self.chosen(some)], names):
+            for identity, values in self.rows_where(connection, [self.chosen(some)], names, lock=lock):
                 found[identity] = values
         return found
 
     def rows_where(
         self,
-        session: Session,
+        connection: Connection,
         conditions: Iterable[ColumnElement[bool]],
         names: Collection[str],
         *,
         limit: int | None = None,
         parameters: Any = None,
+        lock: Lock | None = None,
     ) -> Iterator[tuple[Identity, dict[str, Any]]]:
         """Give identity and values of the rows that meet all conditions.
 
@@ -112,12 +135,13 @@ class RowReader:
         """
         keys = self.mapper.primary_key
         statement = (
-            select(*keys, *(self.columns[name] for name in names))
+            select(*keys, *(self.in_table[name] for name in names))
             .select_from(self.mapper.persist_selectable)
             .where(*conditions)
             .limit(limit)
         )
-        connection = session.connection(bind_arguments={"mapper": self.mapper})
+        if lock is not None:
+            statement = statement.with_for_update(**lock)
         for row in connection.execute(statement, parameters):
             values = tuple(row)
             yield values[: len(keys)], dict(zip(names, values[len(keys) :], strict=True))

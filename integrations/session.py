@@ -22,22 +22,26 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Engine, event
-from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
+from sqlalchemy.orm import Mapper, ORMExecuteState, Session, SessionTransaction, object_session
+from sqlalchemy.orm.attributes import flag_dirty
 
 from .bulk import on_statement
 from .changes import Key, model_changed
 from .changeset import ChangeSet
 from .delivery import publish_all
 from .failures import describe
-from .flushes import collect, collect_orphan, remember
+from .flushes import collect, look_again, look_before_delete, remember
 from .outbox import publish_written, written
+from .plans import plan_for
 from .telling import note_failure, tell
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 _CHANGE_SETS = "flask_mercure_sse"
-_FLUSHING = "flask_mercure_sse.flushing"
 L = TypeVar("L", bound=Callable[..., None])
+
+_MAX_FLUSHES = 10
+"""How often a session is flushed before its changes are told; SQLAlchemy goes on by itself."""
 
 _MAX_TELLS = 3
 """How often the listeners of one transaction are told anew because they change rows themselves."""
@@ -48,12 +52,13 @@ def track() -> None:
     if not event.contains(Session, "after_flush", _after_flush):
         event.listen(Session, "before_flush", _before_flush)
         event.listen(Session, "after_flush", _after_flush)
-        event.listen(Session, "persistent_to_deleted", _persistent_to_deleted)
         event.listen(Session, "after_flush_postexec", _after_flush_postexec)
         event.listen(Session, "do_orm_execute", _do_orm_execute)
         event.listen(Session, "before_commit", _before_commit)
         event.listen(Session, "after_commit", _after_commit)
         event.listen(Session, "after_transaction_end", _after_transaction_end)
+        event.listen(Mapper, "before_update", _before_update)
+        event.listen(Mapper, "before_delete", _before_delete)
         event.listen(Engine, "handle_error", note_failure)
 
 
@@ -102,33 +107,43 @@ def _before_flush(session: Session, _context: object, _instances: object) -> Non
     fetched = remember(session)
     change_set = change_set_of(session) if fetched else _find(session)
     if change_set is not None:
+        change_set.forget_flush()  # the last one may have failed
         change_set.fetched = fetched
+
+
+@_guarded
+def _before_update(_mapper: object, _connection: object, item: object) -> None:
+    session = object_session(item)
+    if session is None or not model_changed.receivers:
+        return
+    change_set = _find(session)
+    key, before, computed = look_again(item, change_set.fetched if change_set else {})
+    if before or computed:
+        change_set = change_set or change_set_of(session)
+        change_set.fetched[key] = {**change_set.fetched.get(key, {}), **before}
+        change_set.computed[key] = computed
+
+
+@_guarded
+def _before_delete(_mapper: object, _connection: object, item: object) -> None:
+    session = object_session(item)
+    if session is None or not model_changed.receivers or plan_for(item.__class__) is None:
+        return
+    change_set = change_set_of(session)
+    key, before = look_before_delete(session, item, change_set.fetched)
+    if before:
+        change_set.fetched[key] = {**change_set.fetched.get(key, {}), **before}
+    change_set.deleting.append(item)
 
 
 @_guarded
 def _after_flush(session: Session, _context: object) -> None:
     if not model_changed.receivers:
         return
-    session.info[_FLUSHING] = True
-    change_set = _find(session)
-    changes = collect(session, change_set.fetched if change_set else {})
-    if not changes:
-        return
-    change_set = change_set or change_set_of(session)
-    change_set.record_all(changes)
-    change_set.flushed = {id(change.object) for change in changes if change.event == "delete"}
-
-
-@_guarded
-def _persistent_to_deleted(session: Session, item: object) -> None:
-    """Record a delete that the unit of work decided itself, such as an orphan's."""
-    if not session.info.get(_FLUSHING):
-        return  # a bulk statement takes objects out of the session, too
-    change_set = _find(session)
-    if change_set is not None and id(item) in change_set.flushed:
-        return
-    for change in collect_orphan(item, change_set.fetched if change_set else {}):
-        change_set_of(session).record(change)
+    change_set = _find(session) or ChangeSet()
+    changes = collect(session, change_set.deleting, change_set.fetched, change_set.computed)
+    if changes:
+        change_set_of(session).record_all(changes)
 
 
 def _do_orm_execute(state: ORMExecuteState) -> object:
@@ -147,24 +162,31 @@ def _before_commit(session: Session) -> None:
     if session.in_nested_transaction():
         return
     if model_changed.receivers:
-        session.flush()
+        _flush_all(session)
     change_set = _find(session)
     if change_set is None:
         change_set = change_set_of(session)
     while change_set.pending and change_set.told < _MAX_TELLS:
         tell(session, change_set)
-        session.flush()  # a listener may have changed rows itself
+        _flush_all(session)  # a listener may have changed rows itself
     if change_set.pending:
         _give_up(change_set)
     change_set.committing = True
     write_outbox(session, change_set)
 
 
+def _flush_all(session: Session) -> None:
+    """Flush until nothing is left: other listeners may change objects after each flush."""
+    for _ in range(_MAX_FLUSHES):
+        session.flush()
+        if not (session.new or session.dirty or session.deleted):
+            return
+
+
 def _after_flush_postexec(session: Session, _context: object) -> None:
-    session.info.pop(_FLUSHING, None)
     change_set = _find(session)
     if change_set is not None:
-        change_set.fetched = {}
+        change_set.forget_flush()
         _tell_late(session, change_set)
 
 
@@ -204,8 +226,9 @@ def _after_commit(session: Session) -> None:
     # One is made where nothing has changed: what is published from now on is committed, too.
     change_set = _find(session) or change_set_of(session)
     change_set.committed = True
-    if change_set.pending and not change_set.committing and not session.in_nested_transaction():
-        # The root was committed around an open savepoint; what is loaded can still be told.
+    if change_set.pending and not session.in_nested_transaction():
+        # The root was committed around an open savepoint, or a listener has released one meanwhile; what is
+        # loaded can still be told.
         try:
             tell(session, change_set, may_load=False)
         except Exception as error:
@@ -224,4 +247,19 @@ def _after_transaction_end(session: Session, transaction: SessionTransaction) ->
         updates, done = change_set.updates(), publish_written(change_set.written)
         publish_all([held for held in updates if id(held) not in done] if done else updates)
     else:
-        change_sets.setdefault(parent, ChangeSet()).absorb(change_set)
+        joined = change_sets.setdefault(parent, ChangeSet())
+        joined.absorb(change_set)
+        if joined.committing:
+            _ask_for_flush(session, joined)
+
+
+def _ask_for_flush(session: Session, change_set: ChangeSet) -> None:
+    """Let the session flush once more before it commits: a listener has released a savepoint meanwhile.
+
+    At its end nothing can be loaded, so what it has changed is told after that flush.
+    """
+    for key in change_set.pending:
+        item = change_set.changes[key].object
+        if item is not None and item in session:
+            flag_dirty(item)
+            return

@@ -67,7 +67,7 @@ def _load(session: Session, groups: Mapping[type, list[Change]]) -> None:
         reader, options = reader_of(model), ()
         if plan is not None:
             options = (*plan.eager, *plan.load) if len(group) > 1 else plan.load
-        if options or (plan is not None and plan.reads):
+        if options or (plan is not None and (plan.reads or plan.touched or plan.looks_back)):
             asked = group
         else:
             # No value is read, so only rows that are not certain count.
@@ -75,7 +75,8 @@ def _load(session: Session, groups: Mapping[type, list[Change]]) -> None:
         wanted = [
             change
             for change in asked
-            if _can_be_loaded(change) and (options or _must_be_loaded(plan, change, len(group)))
+            if _can_be_loaded(change)
+            and (options or _must_be_loaded(plan, change, len(group)) or _is_elsewhere(session, plan, change))
         ]
         if wanted:
             _load_as_wanted(session, reader, wanted, options)
@@ -113,30 +114,93 @@ def _must_be_loaded(plan: Plan | None, change: Change, rows: int) -> bool:
     return bool(expired) and not expired.isdisjoint(plan.reads) and (rows > 1 or state.detached)
 
 
+def _is_elsewhere(session: Session, plan: Plan | None, change: Change) -> bool:
+    """Tell whether a change's object, whose values are asked for, is the row's no longer.
+
+    It was taken out of the session, and may have become anything since.
+    """
+    if plan is not None and not (plan.reads or plan.touched or plan.looks_back or change.doubtful):
+        return False
+    state = state_of(change.object)
+    return state.session is not session or state.identity != change.identity
+
+
 def _load_rows(session: Session, reader: RowReader, changes: list[Change], options: Iterable[Any]) -> None:
-    found = load_objects(session, reader, [change.identity for change in changes], options)
+    found: dict[Identity, Any] = {}
+    changed = [change for change in changes if _is_locked(session, reader, change)]
+    for some, newest in ((changed, True), ([one for one in changes if one not in changed], False)):
+        identities = [change.identity for change in some]
+        found.update(load_objects(session, reader, identities, options, newest=newest))
     for change in changes:
         item = found.get(change.identity)
         if item is not None:
             change.object = item
             change.model = type(item)
         elif change.stale:
+            # The row is gone; what its object had is the best that is known of it.
+            had = {} if change.object is None else state_of(change.object).dict
+            change.old = {**{name: had[name] for name in reader.columns if name in had}, **change.old}
             change.object = None
 
 
+def _is_locked(session: Session, reader: RowReader, change: Change) -> bool:
+    """Tell whether a statement has locked a row in a database whose SELECTs read a snapshot.
+
+    A row that it set to what it was is not written, and the snapshot does not show what the statement saw.
+    """
+    if not (change.stale and change.old):
+        return False
+    return reader.connection(session).dialect.name in ("mysql", "mariadb")
+
+
 def load_objects(
-    session: Session, reader: RowReader, identities: Iterable[Identity], options: Iterable[Any]
+    session: Session,
+    reader: RowReader,
+    identities: Iterable[Identity],
+    options: Iterable[Any],
+    *,
+    newest: bool = False,
 ) -> dict[Identity, Any]:
-    """Return the objects of rows as they are now, by identity."""
+    """Return the objects of rows as they are now, by identity.
+
+    :param newest: whether to read past the transaction's snapshot, for rows that are locked already.
+    """
     mapper = reader.mapper
     several = [one.class_ for one in mapper.self_and_descendants if one is not mapper and not one.concrete]
     if several:
         options = [selectin_polymorphic(reader.model, several), *options]
     found: dict[Identity, Any] = {}
-    for some in in_batches(identities):
-        statement = select(reader.model).where(reader.chosen(some)).options(*options)
-        for item in session.scalars(statement, execution_options={"populate_existing": True}).unique():
-            found[reader_of(model_of(item)).identity_of(item)] = item
+    changing = {state_of(item).identity for item in session.dirty if isinstance(item, reader.model)}
+    wanted = list(identities)
+    # What the app has set and not flushed stays.
+    for chosen, fresh in (
+        ([one for one in wanted if one not in changing], True),
+        ([one for one in wanted if one in changing], False),
+    ):
+        for some in in_batches(chosen):
+            statement = select(reader.model).where(reader.chosen(some)).options(*options)
+            if newest:
+                statement = statement.with_for_update(read=True)
+            for item in session.scalars(statement, execution_options={"populate_existing": fresh}).unique():
+                found[state_of(item).identity or ()] = item
+    if len(session.dispatch.do_orm_execute) > 1:  # the app's own listeners may hide rows
+        hidden = [one for one in wanted if one not in found]
+        found.update(_load_hidden(session, reader, hidden, fresh=not changing))
+    return found
+
+
+def _load_hidden(
+    session: Session, reader: RowReader, missing: list[Identity], *, fresh: bool
+) -> dict[Identity, Any]:
+    """Return the objects of rows that are there and that criteria of the app keep from being selected."""
+    there = reader.fetch(reader.connection(session), missing, ())
+    found: dict[Identity, Any] = {}
+    for some in in_batches(there):
+        # What an ORM statement has from a plain one is not filtered.
+        rows = select(reader.mapper.persist_selectable).where(reader.chosen(some))
+        statement = select(reader.model).from_statement(rows)
+        for item in session.scalars(statement, execution_options={"populate_existing": fresh}):
+            found[state_of(item).identity or ()] = item
     return found
 
 
@@ -162,7 +226,7 @@ def _settled(change: Change) -> Change | None:
     made = Change(
         event, change.model, change.object, change.identity, changed, old, change.reason, key=change.key
     )
-    made.muted = change.muted
+    made.muted, made.touched = change.muted, change.touched
     return made
 
 
@@ -202,6 +266,10 @@ def _linked(
         if may_load:
             _load(session, _by_model(reached.values()))
         found = {key: change for key, change in reached.items() if change.object is not None}
+        for change in found.values():
+            if change.old:
+                change.changed = _really_changed(change)
+                change.old = {name: change.old[name] for name in change.changed & change.old.keys()}
         level = {key: change for key, change in found.items() if key not in linked and key not in settled}
         linked.update(found)
     return linked
@@ -215,10 +283,11 @@ def _joined(own: Change, parent: Change) -> Change:
         own.identity,
         own.changed | parent.changed,
         own.old,
-        own.reason if own.changed or own.reason == parent.reason else None,
+        own.reason if own.changed or own.old or own.reason == parent.reason else None,
         key=own.key,
     )
     joined.muted, joined.stale = own.muted & parent.muted, own.stale
+    joined.touched = own.touched or parent.touched
     return joined
 
 
@@ -237,7 +306,7 @@ def _through(link: Link, change: Change) -> Iterator[Change]:
         parent = Change("update", link.parent.model, None, identity, key=(link.parent.space, identity))
         parent.muted, parent.stale = change.muted, True
         if link.name is None:
-            parent.reason = "touch"
+            parent.reason, parent.touched = "touch", True
         else:
             parent.changed = frozenset({link.name})
         yield parent
@@ -250,7 +319,7 @@ def _touched(name: str, change: Change) -> Iterator[Change]:
         reader = reader_of(model_of(end))
         identity = reader.identity_of(end)
         touched = Change("update", reader.model, end, identity, reason="touch", key=(reader.space, identity))
-        touched.muted = change.muted
+        touched.muted, touched.touched = change.muted, True
         yield touched
 
 

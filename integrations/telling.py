@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Set
+from collections.abc import Set
 from contextvars import ContextVar
 from functools import partial
 
-from sqlalchemy import ExceptionContext, inspect, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import ExceptionContext
 from sqlalchemy.orm import Session
 
+from .alive import is_broken
 from .changes import Change, Key, model_changed
 from .changeset import ChangeSet
 from .failures import describe, report
@@ -54,7 +54,7 @@ def tell(session: Session, change_set: ChangeSet, *, may_load: bool = True) -> N
     finally:
         _failures.reset(token)
     change_set.held += told
-    if failures and _is_broken(session, changes.values()):
+    if failures and is_broken(session, (change.model for change in changes.values())):
         raise failures[0]
 
 
@@ -149,16 +149,3 @@ def note_failure(context: ExceptionContext) -> None:
     failures = _failures.get()
     if failures is not None:
         failures.append(context.sqlalchemy_exception or context.original_exception)
-
-
-def _is_broken(session: Session, changes: Iterable[Change]) -> bool:
-    """Tell whether the transaction has not survived an error: on PostgreSQL no error of its own is."""
-    transaction = session.get_transaction()
-    if transaction is None or not transaction.is_active:
-        return True
-    try:
-        for model in {change.model for change in changes}:
-            session.connection(bind_arguments={"mapper": inspect(model)}).execute(select(1))
-    except SQLAlchemyError:
-        return True
-    return False

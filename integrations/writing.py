@@ -75,10 +75,9 @@ class ModelWriter:
             return ()
         if before != after or after is None:
             return self._moved(change, before, after)
-        cares = change.reason == "touch" or self.binding.cares_for(change.changed, relations_of(change.model))
-        if not cares:
-            return ()
-        return self._tell(change, after, "update", change.reason)
+        if self.binding.cares_for(change.changed, relations_of(change.model)):
+            return self._tell(change, after, "update", change.reason)
+        return self._tell(change, after, "update", "touch") if change.touched else ()
 
     def _moved(self, change: Change, before: Audience | None, after: Audience | None) -> Sequence[Held]:
         """Tell those who no longer see a row that it is gone, and those who see it now that it is there."""

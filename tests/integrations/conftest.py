@@ -78,7 +78,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     if request.param == "sqlite":
         engine = sqlite_engine()
     else:
-        engine = create_engine(request.getfixturevalue("postgresql_url"))
+        engine = create_engine(request.getfixturevalue(f"{request.param}_url"))
     yield engine
     engine.dispose()
 
@@ -90,11 +90,28 @@ def session(engine: Engine) -> Iterator[Session]:
 
 
 @pytest.fixture
-def tables(engine: Engine) -> Iterator[None]:
+def tables(engine: Engine, request: pytest.FixtureRequest) -> Iterator[None]:
     """The tables of the shared schema, empty."""
+    if engine.dialect.name == "mariadb":
+        request.getfixturevalue("mariadb_tables")
+        yield
+        with engine.begin() as connection:
+            for table in reversed(Base.metadata.sorted_tables):
+                connection.execute(table.delete())
+        return
     Base.metadata.create_all(engine)
     yield
     Base.metadata.drop_all(engine)
+
+
+@pytest.fixture(scope="module")
+def mariadb_tables(mariadb_url: str) -> Iterator[None]:
+    """The tables of the shared schema in MariaDB, where making them for each test would take minutes."""
+    engine = create_engine(mariadb_url)
+    Base.metadata.create_all(engine)
+    yield
+    Base.metadata.drop_all(engine)
+    engine.dispose()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ForeignKey, Table
+from sqlalchemy import Column, ForeignKey, String, Table
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -19,7 +19,7 @@ from tests.integrations.recorder import Recorder
 
 
 class Base(DeclarativeBase):
-    pass
+    type_annotation_map = {str: String(100)}  # noqa: RUF012
 
 
 class Project(Base):
@@ -84,6 +84,35 @@ class Letter(Document):
     id: Mapped[int] = mapped_column(ForeignKey("document.id"), primary_key=True)
     address: Mapped[str] = mapped_column(default="")
     __mapper_args__ = {"polymorphic_identity": "letter"}  # noqa: RUF012
+
+
+class Pet(Base):
+    __tablename__ = "pet"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "pet"}  # noqa: RUF012
+
+
+class Cat(Pet):
+    lives: Mapped[int | None] = mapped_column(default=9)
+    __mapper_args__ = {"polymorphic_identity": "cat"}  # noqa: RUF012
+
+
+class Dog(Pet):
+    __mapper_args__ = {"polymorphic_identity": "dog"}  # noqa: RUF012
+
+
+class Folder(Base):
+    __tablename__ = "folder"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    files: Mapped[list[File]] = relationship(cascade="all, delete-orphan")
+
+
+class File(Base):
+    __tablename__ = "file"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    folder_id: Mapped[int | None] = mapped_column(ForeignKey("folder.id"))
 
 
 class Token(Base):

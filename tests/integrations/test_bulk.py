@@ -6,15 +6,26 @@ from typing import Any
 
 import pytest
 from sqlalchemy import CursorResult, Engine, bindparam, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from flask_mercure_sse.integrations.muting import muted
 from flask_mercure_sse.protocol.errors import BindingError
+from tests.integrations.databases import on_all_databases, upsert
 from tests.integrations.recorder import Recorder
-from tests.integrations.schema import Account, Document, Letter, Member, Project, Task, bind
+from tests.integrations.schema import (
+    Account,
+    Cat,
+    Document,
+    Dog,
+    Letter,
+    Member,
+    Pet,
+    Project,
+    Task,
+    bind,
+)
 
-pytestmark = pytest.mark.usefixtures("tables")
+pytestmark = [pytest.mark.usefixtures("tables"), on_all_databases]
 
 
 @pytest.fixture
@@ -25,11 +36,6 @@ def tasks(session: Session) -> list[Task]:
     session.add_all(tasks)
     session.commit()
     return tasks
-
-
-def upsert(engine: Engine, model: type) -> Any:
-    dialect: Any = sqlite if engine.dialect.name == "sqlite" else postgresql
-    return dialect.insert(model)
 
 
 def test_each_row_of_an_update_is_published_with_its_final_state(
@@ -206,9 +212,9 @@ def test_rows_of_an_insert_with_keys_are_published(recorder: Recorder, session: 
 def test_the_key_that_the_database_made_for_one_row_is_found(recorder: Recorder, session: Session) -> None:
     bind(recorder)
     result = session.execute(insert(Task).values(title="a"))
-    assert result.inserted_primary_key == (1,)
+    [key] = result.inserted_primary_key
     session.commit()
-    assert recorder.events == [("insert", "Task", 1)]
+    assert recorder.events == [("insert", "Task", key)]
 
 
 @pytest.mark.parametrize("way", ["many without keys", "from a select"])
@@ -233,14 +239,9 @@ def test_an_upsert_tells_new_rows_from_old_ones(
     recorder: Recorder, session: Session, engine: Engine, tasks: list[Task]
 ) -> None:
     bind(recorder, data=["title"])
-    statement = upsert(engine, Task).values(
-        [{"id": 1, "title": "changed", "secret": "s"}, {"id": 9, "title": "new", "secret": "s"}]
-    )
-    session.execute(
-        statement.on_conflict_do_update(index_elements=["id"], set_={"title": statement.excluded.title})
-    )
-    statement = upsert(engine, Task).values(id=2, title="ignored", secret="s")
-    session.execute(statement.on_conflict_do_nothing())
+    rows = [{"id": 1, "title": "changed", "secret": "s"}, {"id": 9, "title": "new", "secret": "s"}]
+    session.execute(upsert(engine, Task, rows, "title"))
+    session.execute(upsert(engine, Task, {"id": 2, "title": "ignored", "secret": "s"}))
     session.commit()
     assert recorder.events == [("update", "Task", 1), ("insert", "Task", 9)]
 
@@ -251,8 +252,8 @@ def test_an_upsert_that_may_find_rows_by_another_key_is_one_refresh(
     session.add(Account(id=1, email="ada@example.com", name="Ada"))
     session.commit()
     bind(recorder, Account)
-    statement = upsert(engine, Account).values(id=2, email="ada@example.com", name="Countess")
-    session.execute(statement.on_conflict_do_update(index_elements=["email"], set_={"name": "Countess"}))
+    row = {"id": 2, "email": "ada@example.com", "name": "Countess"}
+    session.execute(upsert(engine, Account, row, "name", key="email"))
     session.commit()
     assert recorder.bodies == [{"event": "refresh", "model": "Account", "reason": "bulk"}]
 
@@ -350,6 +351,43 @@ def test_rows_of_subclasses_are_told_as_what_they_are(recorder: Recorder, sessio
     session.execute(delete(Document))
     session.commit()
     assert sorted(recorder.events) == [("delete", "Document", 1), ("delete", "Letter", 2)]
+
+
+def test_a_statement_on_a_shared_table_finds_what_subclasses_have(
+    recorder: Recorder, session: Session
+) -> None:
+    session.add_all([Cat(id=1), Dog(id=2)])
+    session.commit()
+    bind(recorder, Pet)
+    session.execute(update(Cat.__table__).values(lives=8))
+    session.commit()
+    assert [(body["model"], body["id"], body["changed"]) for body in recorder.bodies] == [
+        ("Cat", 1, ["lives"])
+    ]
+
+
+def test_a_statement_on_a_class_looks_at_no_other_of_its_table(session: Session) -> None:
+    recorder = Recorder(bulk_max=1)
+    session.add_all([Cat(id=1), Dog(id=2), Dog(id=3)])
+    session.commit()
+    bind(recorder, Pet)
+    session.execute(update(Cat).values(lives=8))
+    session.commit()
+    assert recorder.events == [("update", "Cat", 1)]
+
+
+@pytest.mark.parametrize("value", [9, Member.user + 8], ids=["value", "SQL"])
+def test_a_statement_that_gives_rows_other_keys_is_one_refresh(
+    value: Any, recorder: Recorder, session: Session
+) -> None:
+    session.add(Member(team="a", user=1))
+    session.commit()
+    bind(recorder, Member)
+    session.execute(
+        update(Member).values({Member.user: value}), execution_options={"synchronize_session": False}
+    )
+    session.commit()
+    assert recorder.bodies == [{"event": "refresh", "model": "Member", "reason": "bulk"}]
 
 
 def test_composite_keys_are_found(recorder: Recorder, session: Session) -> None:

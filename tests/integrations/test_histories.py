@@ -9,13 +9,20 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
-from sqlalchemy import Engine, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import Engine, create_engine, delete, insert, select, update
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, SessionTransaction, mapped_column
 
 from flask_mercure_sse.integrations.changes import model_changed
 from flask_mercure_sse.integrations.signals import publish_signal
+from tests.integrations.databases import do_not_wait, on_all_databases, upsert
 from tests.integrations.recorder import Recorder
 
 
@@ -35,6 +42,8 @@ LISTS = (1, 2)
 BULK_MAX = 2
 
 ids = st.integers(1, 4)
+neighbours = st.integers(5, 6)
+"""Cards that another session changes as objects; statements meet all."""
 lists = st.sampled_from(LISTS)
 values = st.integers(1, 3)
 
@@ -42,9 +51,9 @@ values = st.integers(1, 3)
 class Subscribers:
     """Copies of the table, one for each topic, built from nothing but the updates."""
 
-    def __init__(self, recorder: Recorder, session: Session) -> None:
+    def __init__(self, recorder: Recorder, engine: Engine) -> None:
         self._recorder = recorder
-        self._session = session
+        self._engine = engine
         self._copies: dict[str, dict[int, Any]] = {topic: {} for topic in self._topics()}
 
     def _topics(self) -> dict[str, Callable[[Card], bool]]:
@@ -59,14 +68,16 @@ class Subscribers:
 
     def follow(self) -> None:
         """Apply what was published, and compare the copies with the table."""
-        cards = list(self._session.scalars(select(Card)))
-        seen: set[tuple[str, Any]] = set()
+        with Session(self._engine) as session:
+            cards = list(session.scalars(select(Card)))
+        seen: set[tuple[str, str, Any]] = set()
         bodies = self._recorder.bodies
         # What rows were is not known in a transaction of which a statement's rows are not.
         self._is_exact = all(body["event"] != "refresh" for body in bodies)
-        for change, body in zip(self._recorder.updates, bodies, strict=True):
+        updates = zip(self._recorder.updates, self._recorder.transactions, bodies, strict=True)
+        for change, transaction, body in updates:
             for topic in change.topics:
-                row = topic, body.get("id", "all")
+                row = transaction, topic, body.get("id", "all")
                 assert row not in seen, "two updates of one row in one transaction"
                 seen.add(row)
                 self._apply(topic, body, cards)
@@ -74,7 +85,6 @@ class Subscribers:
         for topic, knows in self._topics().items():
             expected = {card.id: [card.list, card.value] for card in cards if knows(card)}
             assert self._copies[topic] == expected, topic
-        self._session.rollback()
 
     def _apply(self, topic: str, body: dict[str, Any], cards: list[Card]) -> None:
         if body["event"] == "refresh":
@@ -121,7 +131,9 @@ class Histories(RuleBasedStateMachine):
         self.session.commit()
         for binding in bindings(self.recorder):
             self.open.enter_context(binding)
-        self.subscribers = Subscribers(self.recorder, self.session)
+        self.subscribers = Subscribers(self.recorder, self.engine)
+        self.neighbour = create_engine(self.engine.url)
+        self.open.callback(self.neighbour.dispose)
 
     def teardown(self) -> None:
         self.open.close()
@@ -197,13 +209,26 @@ class Histories(RuleBasedStateMachine):
 
     @rule(keys=st.sets(ids, min_size=1), value=values)
     def upsert(self, keys: set[int], value: int) -> None:
-        dialect: Any = sqlite if self.engine.dialect.name == "sqlite" else postgresql
         rows = [{"id": key, "list": 2, "value": value, "hidden": False} for key in sorted(keys)]
-        statement = dialect.insert(Card).values(rows)
-        self.session.execute(
-            statement.on_conflict_do_update(index_elements=["id"], set_={"value": statement.excluded.value})
-        )
+        self.session.execute(upsert(self.engine, Card, rows, "value"))
         self.session.expire_all()
+
+    # Somebody else
+
+    @precondition(lambda self: self.engine.dialect.name != "sqlite")  # in memory there is one connection
+    @rule(key=neighbours, list=lists, value=values, delete=st.booleans())
+    def commit_elsewhere(self, key: int, list: int, value: int, delete: bool) -> None:
+        with Session(self.neighbour) as session:
+            do_not_wait(session.connection())
+            try:
+                if delete:
+                    session.delete(session.get(Card, key) or Card())
+                else:
+                    session.merge(Card(id=key, list=list, value=value, hidden=False))
+                session.commit()
+            except (DBAPIError, InvalidRequestError):  # a statement has locked it, or there is none
+                session.rollback()
+        self.subscribers.follow()
 
     # Transactions
 
@@ -241,11 +266,16 @@ def table(engine: Engine) -> Iterator[Engine]:
     Base.metadata.drop_all(engine)
 
 
+EXAMPLES = {"sqlite": 100, "postgresql": 60, "mariadb": 25}
+"""As many as a few seconds allow."""
+
+
+@on_all_databases
 def test_copies_built_from_the_updates_equal_the_table(table: Engine) -> None:
     run_state_machine_as_test(
         lambda: Histories(table),
         settings=settings(
-            max_examples=100,
+            max_examples=EXAMPLES[table.dialect.name],
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.json.provider import DefaultJSONProvider
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from flask_mercure_sse import MercureSSE
+from flask_mercure_sse import MercureSSE, model_changed, publish_failed
 from flask_mercure_sse.protocol.errors import PublishError
+from tests.server.processes import PATIENCE
 from tests.subscriber import Subscriber
 
 HASH = "pbkdf2-5ecr3t"
@@ -114,7 +117,70 @@ def errors_of_the_hub(db: SQLAlchemy, user: Any, app: Flask, monkeypatch: pytest
     every_event(db, user)
 
 
-PATHS = [every_event, bulk_statements, errors_of_the_database, errors_of_callables, errors_of_the_hub]
+def upserts_and_refreshes(db: SQLAlchemy, user: Any, mercure: MercureSSE) -> None:
+    rows = [{"id": number, "email": f"{number}@{HASH}", "password_hash": HASH} for number in (1, 2)]
+    for change in ("first", "second"):
+        statement = sqlite.insert(user).values([{**row, "password_hash": f"{change} {HASH}"} for row in rows])
+        set_ = {"password_hash": statement.excluded.password_hash}
+        db.session.execute(statement.on_conflict_do_update(index_elements=["id"], set_=set_))
+        db.session.commit()
+    mercure.refresh(user)
+    mercure.refresh(db.session.get(user, 1))
+    db.session.commit()
+
+
+def moves(db: SQLAlchemy, user: Any, mercure: MercureSSE) -> None:
+    hidden = {"when": lambda user: "gone" not in user.password_hash}
+    secret = {"private": lambda user: "secret" in user.password_hash}
+    with mercure.bind_model(user, **hidden), mercure.bind_model(user, "/users/of/{id}", **secret):
+        one = user(id=1, email=f"a@{HASH}", password_hash=HASH)
+        db.session.add(one)
+        db.session.commit()
+        for word in ("gone", "secret", "here"):
+            one.password_hash = f"{word} {HASH}"
+            db.session.commit()
+
+
+def bodies_that_are_too_large(db: SQLAlchemy, user: Any, mercure: MercureSSE) -> None:
+    with mercure.bind_model(user, data=["password_hash"], max_bytes=10):
+        every_event(db, user)
+
+
+def errors_of_the_apps_json(
+    db: SQLAlchemy, user: Any, mercure: MercureSSE, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(value: Any) -> Any:
+        raise TypeError(f"cannot write {value!r}")
+
+    assert isinstance(app.json, DefaultJSONProvider)
+    monkeypatch.setattr(app.json, "default", refuse)
+    with mercure.bind_model(user, data=lambda user: user):
+        every_event(db, user)
+
+
+def errors_of_listeners(db: SQLAlchemy, user: Any) -> None:
+    def fail(_sender: object, change: Any) -> None:
+        raise ValueError(f"{change.object!r} {change.old}")
+
+    def fail_again(_sender: object, error: BaseException, **_others: object) -> None:
+        raise ValueError(f"because of {error} {HASH}")
+
+    with model_changed.connected_to(fail, sender=user), publish_failed.connected_to(fail_again):
+        every_event(db, user)
+
+
+PATHS = [
+    every_event,
+    bulk_statements,
+    upserts_and_refreshes,
+    moves,
+    bodies_that_are_too_large,
+    errors_of_the_database,
+    errors_of_callables,
+    errors_of_the_apps_json,
+    errors_of_listeners,
+    errors_of_the_hub,
+]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -141,6 +207,34 @@ def test_no_value_but_the_key_leaves_the_app(
     assert told or path in (errors_of_the_hub,)
     assert [line for line in told + logged if HASH in line] == []
     assert all(record.exc_info is None for record in caplog.records)
+
+
+@pytest.mark.parametrize("command", ["bindings", "outbox"])
+def test_no_value_but_the_key_is_in_the_outbox_or_in_what_commands_print(
+    command: str, app: Flask, db: SQLAlchemy, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.config.update(MERCURE_OUTBOX=True, MERCURE_HUB_URL="http://127.0.0.1:9/hub")
+    mercure = MercureSSE(app)
+    table = mercure.outbox_table(db.metadata)
+
+    @mercure.model_topic(private=lambda user: user.password_hash.no_such_attribute)
+    class Member(db.Model):  # type: ignore[name-defined,misc]
+        id: Mapped[int] = mapped_column(primary_key=True)
+        email: Mapped[str]
+        password_hash: Mapped[str]
+
+    with caplog.at_level(logging.DEBUG), app.app_context():
+        db.create_all()
+        every_event(db, Member)
+        mercure.flush(PATIENCE)
+        rows = [str(tuple(row)) for row in db.session.execute(select(table))]
+        printed = app.test_cli_runner().invoke(args=["mercure", command]).output
+        db.session.remove()
+        db.engine.dispose()
+    assert rows
+    assert "Member" in printed or "/member/1" in printed
+    logged = [record.getMessage() + str(record.exc_text or "") for record in caplog.records]
+    assert [line for line in [*rows, printed, *logged] if HASH in line] == []
 
 
 def test_the_search_would_find_what_is_named(

@@ -102,6 +102,30 @@ def test_a_topic_of_a_callable_or_a_property_is_asked_of_the_row_as_it_was(
     assert recorder.topics == [("/projects/1",), ("/projects/2",)]
 
 
+def test_a_row_whose_foreign_key_becomes_null_leaves_and_is_in_no_collection(
+    recorder: Recorder, session: Session, task: Task, caplog: pytest.LogCaptureFixture
+) -> None:
+    bind(recorder, topic="/projects/{project_id}/tasks")
+    task.project_id = None
+    session.commit()
+    task.title = "nobody hears of it"
+    session.commit()
+    task.project_id = 2
+    session.commit()
+    assert told(recorder) == [
+        ("/projects/1/tasks", "delete", "leave", False),
+        ("/projects/2/tasks", "insert", "enter", False),
+    ]
+    assert caplog.records == []
+
+
+def test_of_several_topics_only_those_with_a_value_are_the_rows(recorder: Recorder, session: Session) -> None:
+    bind(recorder, topic=["/projects/{project.name}", "/tasks/{id}"])
+    session.add(Task(id=1, title="a"))
+    session.commit()
+    assert recorder.topics == [("/tasks/1",)]
+
+
 def test_topics_that_stay_get_an_update(recorder: Recorder, session: Session, task: Task) -> None:
     bind(recorder, topic=["/projects/{project_id}", "/tasks/{id}", "/tasks"])
     task.project_id = 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, event, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from flask_mercure_sse.protocol.errors import BindingError
@@ -227,6 +227,50 @@ def test_a_touch_goes_up_from_row_to_row(recorder: Recorder, session: Session) -
     session.get(Tag, 1).name = "blue"
     session.commit()
     assert recorder.bodies == [{"event": "update", "model": "Project", "id": 1, "reason": "touch"}]
+
+
+@pytest.mark.parametrize("option", [{"ignore": ["name"]}, {"watch": ["id"]}], ids=["ignored", "not watched"])
+def test_a_parent_is_touched_beside_a_change_of_its_own_that_nobody_cares_for(
+    option: Any, recorder: Recorder, session: Session
+) -> None:
+    bind(recorder, Project, **option)
+    bind(Recorder(), Task, touches="project")
+    session.get(Project, 1).name = "new"
+    session.get(Task, 1).title = "new"
+    session.commit()
+    assert [(body["event"], body.get("reason")) for body in recorder.bodies] == [("update", "touch")]
+
+
+def test_a_parent_that_a_statement_has_changed_and_a_late_child_touches_is_told_with_both(
+    recorder: Recorder, session: Session
+) -> None:
+    bind(recorder, Project)
+    bind(Recorder(), Task, touches="project")
+
+    @event.listens_for(session, "before_commit")
+    def change(session: Session) -> None:
+        session.get(Task, 1).title = "late"
+
+    session.execute(update(Project).where(Project.id == 1).values(name="new"))
+    session.commit()
+    assert recorder.bodies == [
+        {"event": "update", "model": "Project", "id": 1, "changed": ["name"], "reason": "bulk"}
+    ]
+
+
+def test_a_row_that_is_gone_does_not_come_back_with_the_end_of_its_associations(
+    recorder: Recorder, session: Session
+) -> None:
+    tag = session.get(Tag, 1)
+    task = session.get(Task, 1)
+    tag.tasks.append(task)
+    session.commit()
+    assert tag.tasks == [task]
+    bind(recorder, Task, data=["tags"])
+    session.delete(task)
+    session.delete(tag)
+    session.commit()
+    assert recorder.events == [("delete", "Task", 1)]
 
 
 def test_what_is_published_itself_is_not_touched_as_well(recorder: Recorder, session: Session) -> None:

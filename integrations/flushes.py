@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sqlalchemy import ClauseElement
-from sqlalchemy.orm import InstanceState, LoaderCallableStatus, PassiveFlag, Session, object_session
+from sqlalchemy.orm import InstanceState, LoaderCallableStatus, PassiveFlag, Session
 
 from .changes import UNKNOWN, Change, Key
 from .failures import describe
@@ -24,6 +24,9 @@ Computed = Mapping[Key, Collection[str]]
 """Attributes that the flush sets to what the database computes, by row."""
 
 _NO_VALUE = LoaderCallableStatus.NO_VALUE
+
+_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
+"""Types of values that are no SQL; asked first, for commits of many rows are felt."""
 
 _AS_IT_IS: PassiveFlag = PassiveFlag.PASSIVE_NO_INITIALIZE | getattr(
     PassiveFlag, "INCLUDE_PENDING_MUTATIONS", PassiveFlag.PASSIVE_NO_INITIALIZE
@@ -87,39 +90,36 @@ def _unknown_of_changed(plan: Plan, state: InstanceState[Any]) -> set[str] | Non
 # Just before a row's UPDATE
 
 
-def look_again(item: object, fetched: Fetched) -> tuple[Key, dict[str, Any], list[str]]:
+def look_again(item: object, fetched: Callable[[], Fetched]) -> tuple[Key, dict[str, Any], list[str]] | None:
     """Return a row that is about to be updated, what of its values only this moment can tell, and which of
-    its attributes are set to SQL, of which the flush leaves no trace.
+    its attributes are set to SQL, of which the flush leaves no trace; None where nothing is to be noted.
 
-    :param fetched: what is known already.
+    :param fetched: returns what is known already.
     """
-    plan, state = plan_for(item.__class__), state_of(item)
-    session = object_session(item)
-    if plan is None or session is None or state.identity is None:
-        return (), {}, []
-    key = (plan.reader.space, state.identity)
-    known, columns, now = fetched.get(key, UNKNOWN), plan.reader.columns, state.dict
-    missing: list[str] = []
-    before: dict[str, Any] = {}
+    plan = plan_for(item.__class__)
+    if plan is None:
+        return None
+    state = state_of(item)
+    columns, now = plan.reader.columns, state.dict
+    unsure: list[str] = []
     computed: list[str] = []
     for name, value in state.committed_state.items():
-        if name not in columns:
-            continue
-        is_known = value.__class__ is not LoaderCallableStatus
-        if not is_known and name not in known:
-            missing.append(name)  # it was set after the flush began
-        if _is_sql(now.get(name)):
+        if value.__class__ is LoaderCallableStatus and name in columns:
+            unsure.append(name)
+        if (new := now.get(name)).__class__ not in _PLAIN and name in columns and _is_sql(new):
             computed.append(name)
-            if is_known:
-                before[name] = value
-    if missing:
-        connection = plan.reader.connection(session)
-        found = plan.reader.fetch(connection, [state.identity], missing)
-        before.update(found.get(state.identity, UNKNOWN))
+    if not unsure and not computed:
+        return None
+    key = (plan.reader.space, state.identity or ())
+    before = {name: state.committed_state[name] for name in computed if name not in unsure}
+    # What is not known yet was set after the flush began.
+    known = fetched().get(key, UNKNOWN) if unsure else UNKNOWN
+    missing = [name for name in unsure if name not in known]
+    before.update(_read(plan, state, missing))
     return key, before, computed
 
 
-def look_before_delete(session: Session, item: object, fetched: Fetched) -> tuple[Key, Mapping[str, Any]]:
+def look_before_delete(item: object, fetched: Fetched) -> tuple[Key, Mapping[str, Any]]:
     """Return a row that is about to be deleted, and what of its values nobody has loaded: an orphan's.
 
     :param fetched: what is known already.
@@ -129,10 +129,15 @@ def look_before_delete(session: Session, item: object, fetched: Fetched) -> tupl
         return (), UNKNOWN
     key = (plan.reader.space, state.identity)
     missing = (_unknown_of_deleted(plan, state) or set()) - fetched.get(key, UNKNOWN).keys()
-    if not missing:
-        return key, UNKNOWN
-    found = plan.reader.fetch(plan.reader.connection(session), [state.identity], sorted(missing))
-    return key, found.get(state.identity, UNKNOWN)
+    return key, _read(plan, state, missing)
+
+
+def _read(plan: Plan, state: InstanceState[Any], names: Collection[str]) -> Mapping[str, Any]:
+    """Return what the row of an object has in the database, by attribute."""
+    if not names or state.session is None or state.identity is None:
+        return UNKNOWN
+    connection = plan.reader.connection(state.session)
+    return plan.reader.fetch(connection, [state.identity], sorted(names)).get(state.identity, UNKNOWN)
 
 
 def _is_sql(value: object) -> bool:

@@ -30,7 +30,7 @@ from .changes import Key, model_changed
 from .changeset import ChangeSet
 from .delivery import publish_all
 from .failures import describe
-from .flushes import collect, look_again, look_before_delete, remember
+from .flushes import Fetched, collect, look_again, look_before_delete, remember
 from .outbox import publish_written, written
 from .plans import plan_for
 from .telling import note_failure, tell
@@ -113,13 +113,16 @@ def _before_flush(session: Session, _context: object, _instances: object) -> Non
 
 @_guarded
 def _before_update(_mapper: object, _connection: object, item: object) -> None:
-    session = object_session(item)
-    if session is None or not model_changed.receivers:
-        return
-    change_set = _find(session)
-    key, before, computed = look_again(item, change_set.fetched if change_set else {})
-    if before or computed:
-        change_set = change_set or change_set_of(session)
+    def fetched() -> Fetched:
+        session = object_session(item)
+        change_set = _find(session) if session is not None else None
+        return {} if change_set is None else change_set.fetched
+
+    noted = look_again(item, fetched) if model_changed.receivers else None
+    session = None if noted is None else object_session(item)
+    if noted is not None and session is not None:
+        key, before, computed = noted
+        change_set = change_set_of(session)
         change_set.fetched[key] = {**change_set.fetched.get(key, {}), **before}
         change_set.computed[key] = computed
 
@@ -130,7 +133,7 @@ def _before_delete(_mapper: object, _connection: object, item: object) -> None:
     if session is None or not model_changed.receivers or plan_for(item.__class__) is None:
         return
     change_set = change_set_of(session)
-    key, before = look_before_delete(session, item, change_set.fetched)
+    key, before = look_before_delete(item, change_set.fetched)
     if before:
         change_set.fetched[key] = {**change_set.fetched.get(key, {}), **before}
     change_set.deleting.append(item)

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import flask_sqlalchemy
+import flask_sqlalchemy_lite
 import pytest
+from flask import Flask
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -115,18 +118,22 @@ def bindings(recorder: Recorder) -> list[Any]:
 
 
 class Histories(RuleBasedStateMachine):
-    """A session that does whatever sessions do."""
+    """A session that does whatever sessions do.
 
-    def __init__(self, engine: Engine) -> None:
+    :param make_session: returns one that is closed; a plain one by default.
+    """
+
+    def __init__(self, engine: Engine, make_session: Callable[[], Session] | None = None) -> None:
         super().__init__()
         self.engine = engine
+        self.make_session = make_session or (lambda: Session(engine))
         self.open = ExitStack()
         self.savepoints: list[SessionTransaction] = []
 
     @initialize()
     def start(self) -> None:
         self.recorder = Recorder(bulk_max=BULK_MAX)
-        self.session = self.open.enter_context(Session(self.engine))
+        self.session = self.open.enter_context(self.make_session())
         self.session.execute(Card.__table__.delete())
         self.session.commit()
         for binding in bindings(self.recorder):
@@ -270,14 +277,41 @@ EXAMPLES = {"sqlite": 100, "postgresql": 60, "mariadb": 25}
 """As many as a few seconds allow."""
 
 
-@on_all_databases
-def test_copies_built_from_the_updates_equal_the_table(table: Engine) -> None:
+def follow_histories(table: Engine, examples: int, make_session: Callable[[], Session] | None = None) -> None:
     run_state_machine_as_test(
-        lambda: Histories(table),
+        lambda: Histories(table, make_session),
         settings=settings(
-            max_examples=EXAMPLES[table.dialect.name],
+            max_examples=examples,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+@on_all_databases
+def test_copies_built_from_the_updates_equal_the_table(table: Engine) -> None:
+    follow_histories(table, EXAMPLES[table.dialect.name])
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_they_do_with_the_sessions_of_flask_sqlalchemy(table: Engine, app: Flask) -> None:
+    app.config["SQLALCHEMY_DATABASE_URI"] = table.url
+    db = flask_sqlalchemy.SQLAlchemy(app)
+
+    def make_session() -> Session:
+        db.session.remove()
+        return db.session()
+
+    with app.app_context():
+        follow_histories(table, 15, make_session)
+        db.engine.dispose()
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_they_do_with_the_sessions_of_flask_sqlalchemy_lite(table: Engine, app: Flask) -> None:
+    app.config["SQLALCHEMY_ENGINES"] = {"default": table.url}
+    db = flask_sqlalchemy_lite.SQLAlchemy(app)
+    with app.app_context():
+        follow_histories(table, 15, lambda: db.session)
+        db.engine.dispose()

@@ -52,7 +52,7 @@ def test_no_page_has_python_that_does_not_run() -> None:
 
 
 def test_the_page_on_publishing_publishes_what_it_says(hub: FakeHub) -> None:
-    taken, signals, named, together = blocks("publishing.md")
+    taken, signals, behind, named, together = blocks("publishing.md")
     app = app_with(MERCURE_HUB_URL=hub.url)
     names = {"app": app, "mercure": MercureSSE(app), "order": 7}
     names["ship"] = lambda order: names["mercure"].publish(f"/shipped/{order}", "on its way")
@@ -64,7 +64,8 @@ def test_the_page_on_publishing_publishes_what_it_says(hub: FakeHub) -> None:
             assert names["mercure"].flush(PATIENCE)
     finally:
         publish_failed.disconnect(names["tell"], sender=app)
-    assert sent(hub) == [
+    # What is waited for overtakes what is sent in the background.
+    assert [*sorted(sent(hub)[:2]), *sent(hub)[2:]] == [
         ("/news", "accepted"),
         ("/news", "taken"),
         ("/news/1", "one"),
@@ -72,14 +73,15 @@ def test_the_page_on_publishing_publishes_what_it_says(hub: FakeHub) -> None:
         ("/orders/7", "paid"),
         ("/shipped/7", "on its way"),
     ]
-    configure, publish = named.split("mercure.publish")
-    app = names["app"] = app_with()
-    run("publishing.md", configure.replace("https://eu.example.com", hub.url), names)
-    mercure = names["mercure"] = MercureSSE(app)
-    with app.app_context():
-        run("publishing.md", "mercure.publish" + publish, names)
-        assert mercure.flush(PATIENCE)
-    assert sent(hub)[-1] == ("/news", "hello")
+    for code, place in ((behind, "http://mercure:3000"), (named, "https://eu.example.com")):
+        assert place in code
+        app = app_with()
+        names = {"app": app, "mercure": Late(app)}
+        run("publishing.md", code.replace(place, hub.url), names)
+        names["mercure"].publish("/last", place)
+        assert names["mercure"].flush(PATIENCE)
+    assert ("/news", "hello") in sent(hub)
+    assert ("/last", "http://mercure:3000") in sent(hub)
 
 
 def test_the_page_on_publishing_tells_of_what_nobody_got(

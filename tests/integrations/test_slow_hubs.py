@@ -131,7 +131,7 @@ def hub_that(fails: str) -> Iterator[str]:
     hub = HangingHub()
     try:
         yield hub.url
-        assert hub.asked_now.is_set()
+        assert hub.asked_now.wait(PATIENCE)
     finally:
         hub.close()
 

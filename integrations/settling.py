@@ -263,6 +263,8 @@ def _linked(
             before = reached.get(key) or linked.get(key) or settled.get(key) or known.get(key)
             if before is None or before.event == "update":
                 reached[key] = parent if before is None else _joined(before, parent)
+            elif before.event == "insert" and may_load:
+                _forget_collections(session, before, parent.changed)
         if may_load:
             _load(session, _by_model(reached.values()))
         found = {key: change for key, change in reached.items() if change.object is not None}
@@ -273,6 +275,13 @@ def _linked(
         level = {key: change for key, change in found.items() if key not in linked and key not in settled}
         linked.update(found)
     return linked
+
+
+def _forget_collections(session: Session, change: Change, names: Set[str]) -> None:
+    """Let a new row's collections be loaded when they are read: rows have come by their foreign keys."""
+    item = change.object
+    if names and item is not None and item in session and not state_of(item).modified:
+        session.expire(item, names)
 
 
 def _joined(own: Change, parent: Change) -> Change:

@@ -95,6 +95,19 @@ def test_a_binding_that_does_not_name_a_collection_does_not_hear_of_it(
     assert recorder.updates == []
 
 
+def test_a_new_row_is_told_with_all_that_came_into_its_collections(
+    recorder: Recorder, session: Session
+) -> None:
+    bind(recorder, Project, data=["tasks"])
+    project = Project(id=3, name="three")
+    session.add(project)
+    session.flush()
+    assert project.tasks == []
+    session.add(Task(id=9, title="new", project_id=3))
+    session.commit()
+    assert [body["data"] for body in recorder.bodies] == [{"tasks": [9]}]
+
+
 def test_a_row_that_changes_inside_does_not_change_its_collection(
     recorder: Recorder, session: Session
 ) -> None:

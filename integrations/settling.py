@@ -265,6 +265,8 @@ def _linked(
                 reached[key] = parent if before is None else _joined(before, parent)
             elif before.event == "insert" and may_load:
                 _forget_collections(session, before, parent.changed)
+                if parent.changed and key not in settled:
+                    reached[key] = before  # it was told before this row came
         if may_load:
             _load(session, _by_model(reached.values()))
         found = {key: change for key, change in reached.items() if change.object is not None}

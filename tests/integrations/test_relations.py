@@ -108,6 +108,20 @@ def test_a_new_row_is_told_with_all_that_came_into_its_collections(
     assert [body["data"] for body in recorder.bodies] == [{"tasks": [9]}]
 
 
+def test_a_new_row_is_told_with_what_a_later_listener_adds_to_its_collections(
+    recorder: Recorder, session: Session
+) -> None:
+    bind(recorder, Project, data=["tasks"])
+
+    @event.listens_for(session, "before_commit")
+    def add(session: Session) -> None:
+        session.add(Task(id=9, title="late", project_id=3))
+
+    session.add(Project(id=3, name="three"))
+    session.commit()
+    assert [(body["event"], body["data"]) for body in recorder.bodies] == [("insert", {"tasks": [9]})]
+
+
 def test_a_row_that_changes_inside_does_not_change_its_collection(
     recorder: Recorder, session: Session
 ) -> None:

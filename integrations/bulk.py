@@ -39,13 +39,16 @@ def on_statement(state: ORMExecuteState, change_set_of: Callable[[Session], Chan
     recorder = _recorder(state, statement)
     if recorder is None:
         return None
-    rows = find_rows(state, statement, recorder.reader, recorder.most) if recorder.wants_rows else None
+    upserts = may_upsert(state)
+    rows = None
+    if recorder.wants_rows:
+        rows = find_rows(state, statement, recorder.reader, recorder.most, upserts=upserts)
     result = state.invoke_statement()
     try:
         if rows is None and recorder.wants_rows and isinstance(statement, Insert):
-            rows = None if may_upsert(statement) or statement.select is not None else _inserted(result)
+            rows = None if upserts or statement.select is not None else _inserted(result)
         affected: int = getattr(result, "rowcount", -1)
-        if affected > 0 and isinstance(statement, Insert) and may_upsert(statement):
+        if affected > 0 and upserts:
             affected = -1  # MariaDB and MySQL count rows twice that were there
         if affected != 0:
             recorder.record(change_set_of(state.session), rows, affected)

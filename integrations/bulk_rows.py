@@ -10,12 +10,13 @@ are not there yet are not locked, for MariaDB would lock the gaps in which other
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Delete, Insert, Table, UniqueConstraint, Update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapper, ORMExecuteState
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from .alive import is_broken
 from .failures import describe
@@ -29,17 +30,26 @@ Rows = dict[Identity, "dict[str, Any] | None"]
 """What rows are before a statement; None for one that is not there."""
 
 
-def may_upsert(statement: Insert) -> bool:
+def may_upsert(state: ORMExecuteState) -> bool:
     """Tell whether it is the INSERT of a database that has upserts, or has a prefix such as OR REPLACE."""
-    if getattr(statement, "_prefixes", ()):  # SQLAlchemy has no public name for them
+    statement = state.statement
+    if not isinstance(statement, Insert):
+        return False
+    if hasattr(statement, "on_conflict_do_nothing") or hasattr(statement, "on_duplicate_key_update"):
         return True
-    return hasattr(statement, "on_conflict_do_nothing") or hasattr(statement, "on_duplicate_key_update")
+    if state.parameters:
+        return False  # the ORM shows a prefix of such a statement to nobody
+    dialect = state.session.get_bind(**dict(state.bind_arguments)).dialect
+    return not str(statement.compile(dialect=dialect, column_keys=[])).startswith("INSERT INTO ")
 
 
-def find_rows(state: ORMExecuteState, statement: Statement, reader: RowReader, most: int) -> Rows | None:
+def find_rows(
+    state: ORMExecuteState, statement: Statement, reader: RowReader, most: int, *, upserts: bool
+) -> Rows | None:
     """Return the rows that a statement is about to change, None where they are not known.
 
     :param most: rows that are looked for; one more is returned where there are more.
+    :param upserts: whether the rows of an INSERT may be there.
     :raises DBAPIError: the transaction has not survived the search.
     """
     session = state.session
@@ -53,7 +63,7 @@ def find_rows(state: ORMExecuteState, statement: Statement, reader: RowReader, m
         connection = session.connection(bind_arguments=dict(state.bind_arguments))
         lock = _lock(connection, statement)
         if isinstance(statement, Insert):
-            return _to_insert(state, statement, reader, most, connection)
+            return _to_insert(state, statement, reader, most, connection, upserts=upserts)
         if state.is_executemany:
             return _by_key(connection, reader, most, _parameter_sets(state), lock)
         if isinstance(statement, Update) and _sets_key(statement, state.parameters, reader):
@@ -93,12 +103,10 @@ def _lock(connection: Connection, statement: Statement) -> Lock | None:
 
 def _sets_key(statement: Update, parameters: Any, reader: RowReader) -> bool:
     """Tell whether a statement gives rows other keys, which are not known before."""
-    names = {*reader.keys, *(column.name for column in reader.mapper.primary_key)}
-    # SQLAlchemy has no public name for what a statement sets.
-    given: Iterable[Any] = getattr(statement, "_values", None) or ()
-    ordered: Iterable[Any] = getattr(statement, "_ordered_values", None) or ()
-    columns = [*given, *(column for column, _value in ordered), *(parameters or ())]
-    return not names.isdisjoint(getattr(column, "key", column) for column in columns)
+    names = {*reader.keys, *(column.key for column in reader.mapper.primary_key)}
+    compiled = cast("SQLCompiler", statement.compile(column_keys=[]))
+    by_sql = (column.key for column in compiled.postfetch or ())
+    return not names.isdisjoint([*compiled.params, *by_sql, *(parameters or ())])
 
 
 def _by_key(
@@ -114,12 +122,18 @@ def _by_key(
 
 
 def _to_insert(
-    state: ORMExecuteState, statement: Insert, reader: RowReader, most: int, connection: Connection
+    state: ORMExecuteState,
+    statement: Insert,
+    reader: RowReader,
+    most: int,
+    connection: Connection,
+    *,
+    upserts: bool,
 ) -> Rows | None:
     if statement.select is not None:
         return None
     given = _values(state, statement)
-    if not may_upsert(statement):
+    if not upserts:
         identities = _identities(reader, given)
         return None if identities is None else dict.fromkeys(identities)
     # Its rows may be there, and another unique key may find others.

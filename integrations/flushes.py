@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ClauseElement
 from sqlalchemy.orm import InstanceState, LoaderCallableStatus, PassiveFlag, Session
@@ -25,7 +28,7 @@ Computed = Mapping[Key, Collection[str]]
 
 _NO_VALUE = LoaderCallableStatus.NO_VALUE
 
-_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
+_PLAIN = frozenset({str, int, float, bool, bytes, type(None), date, datetime, time, timedelta, Decimal, UUID})
 """Types of values that are no SQL; asked first, for commits of many rows are felt."""
 
 _AS_IT_IS: PassiveFlag = PassiveFlag.PASSIVE_NO_INITIALIZE | getattr(
@@ -88,6 +91,18 @@ def _unknown_of_changed(plan: Plan, state: InstanceState[Any]) -> set[str] | Non
 
 
 # Just before a row's UPDATE
+
+
+def is_certain(item: object) -> bool:
+    """Tell whether all values are known that a row's UPDATE changes, before and after: most are.
+
+    It is asked of each row of all models, bound or not.
+    """
+    now = vars(item)
+    for name, value in state_of(item).committed_state.items():
+        if value.__class__ is LoaderCallableStatus or now.get(name).__class__ not in _PLAIN:
+            return False
+    return True
 
 
 def look_again(item: object, fetched: Callable[[], Fetched]) -> tuple[Key, dict[str, Any], list[str]] | None:

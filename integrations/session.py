@@ -30,7 +30,7 @@ from .changes import Key, model_changed
 from .changeset import ChangeSet
 from .delivery import publish_all
 from .failures import describe
-from .flushes import Fetched, collect, look_again, look_before_delete, remember
+from .flushes import Fetched, collect, is_certain, look_again, look_before_delete, remember
 from .outbox import publish_written, written
 from .plans import plan_for
 from .telling import note_failure, tell
@@ -111,14 +111,19 @@ def _before_flush(session: Session, _context: object, _instances: object) -> Non
         change_set.fetched = fetched
 
 
-@_guarded
 def _before_update(_mapper: object, _connection: object, item: object) -> None:
+    if model_changed.receivers and not is_certain(item):
+        _look_again(item)
+
+
+@_guarded
+def _look_again(item: object) -> None:
     def fetched() -> Fetched:
         session = object_session(item)
         change_set = _find(session) if session is not None else None
         return {} if change_set is None else change_set.fetched
 
-    noted = look_again(item, fetched) if model_changed.receivers else None
+    noted = look_again(item, fetched)
     session = None if noted is None else object_session(item)
     if noted is not None and session is not None:
         key, before, computed = noted

@@ -96,7 +96,7 @@ def test_the_text_of_a_public_key_is_no_secret_that_signs(protocol: str) -> None
     header = {"alg": "HS256", "typ": state.version.token_type}
     parts = [
         urlsafe_b64encode(app.json.dumps(part).encode()).rstrip(b"=")
-        for part in (header, state.claims(subscribe=["*"]))
+        for part in (header, state.tokens.claims(subscribe=["*"]))
     ]
     signature = hmac.digest(public.encode(), b".".join(parts), "sha256")
     forged = b".".join([*parts, urlsafe_b64encode(signature).rstrip(b"=")]).decode()

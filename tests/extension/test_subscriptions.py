@@ -18,7 +18,7 @@ HUB = "/.well-known/mercure"
 
 def connect(app: Flask, mercure: MercureSSE, topic: str, **payload: object) -> Subscriber:
     state = app.extensions["mercure_sse"]
-    claims = state.claims(subscribe=[topic], payload=payload or None)
+    claims = state.tokens.claims(subscribe=[topic], payload=payload or None)
     rights = state.version.rights(claims, claims.get("exp"))
     return Subscriber(
         state.hub, state.version.subscribe_request(state.version.url_query([topic]), None), rights

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import atexit
 import os
-import signal
-import sys
 import threading
-from contextlib import suppress
-from typing import Any, Protocol
+from typing import Protocol
 from weakref import WeakSet
 
 from .ends import call_at_other_ends
-from .uwsgi import is_uwsgi
+from .sigterm import exit_at_sigterm
 
 
 class Closing(Protocol):
@@ -55,8 +52,7 @@ def close_at_exit(closing: Closing) -> None:
     """Close something when this process ends, unless it is gone by then.
 
     That is when the interpreter exits, at the other ends that :func:`~.ends.call_at_other_ends` knows, and at
-    SIGTERM where the process would just die of it: then it exits with the status 143 instead. A handler of
-    signals can be set in the main thread alone, so only the call of that thread sets it.
+    SIGTERM where the process would just die of it: then it exits with the status 143 instead.
     """
     if _process.id != os.getpid():  # some servers fork without telling Python
         _begin_anew()
@@ -64,9 +60,7 @@ def close_at_exit(closing: Closing) -> None:
     if not _process.is_prepared:
         _process.is_prepared = True
         call_at_other_ends(close_all)
-    if threading.current_thread() is threading.main_thread() and _dies_of_sigterm():
-        with suppress(ValueError):  # mod_wsgi's interpreters may not
-            signal.signal(signal.SIGTERM, _exit)
+    exit_at_sigterm(close_all, _is_closing)
 
 
 def close_all() -> None:
@@ -84,22 +78,8 @@ def close_all() -> None:
         _process.is_closing = False
 
 
-def _is_child_of_multiprocessing() -> bool:
-    multiprocessing: Any = sys.modules.get("multiprocessing.process")
-    return multiprocessing is not None and multiprocessing.parent_process() is not None
-
-
-def _dies_of_sigterm() -> bool:
-    # uWSGI's handlers are not Python's: a handler of ours would keep its workers from their end.
-    return signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and not is_uwsgi()
-
-
-def _exit(number: int, _frame: object) -> None:
-    if _process.is_closing:
-        return  # what ends already ends within its time limit
-    if _is_child_of_multiprocessing():
-        close_all()  # it may be ending already, and then another exception would end it at once
-    sys.exit(128 + number)
+def _is_closing() -> bool:
+    return _process.is_closing
 
 
 def _begin_anew() -> None:

@@ -194,6 +194,45 @@ def test_a_pool_of_processes_sends_what_its_tasks_publish(leave: str, hub: FakeH
     assert Counter(data(hub)) == Counter(["parent", *(f"task {number}" for number in range(30))])
 
 
+@forking
+def test_a_child_that_does_not_hear_sigterm_sends_what_waits_and_ends(hub: FakeHub) -> None:
+    """The C library's `system` goes on with waiting when a signal comes, as a wait that has just begun."""
+    code = """
+    import ctypes, multiprocessing
+    def work(at_work):
+        mercure.publish("/a", "x")
+        at_work.set()
+        ctypes.CDLL(None).system(b"exec sleep 20 >/dev/null 2>&1")
+    context = multiprocessing.get_context("fork")
+    at_work = context.Event()
+    process = context.Process(target=work, args=(at_work,))
+    process.start()
+    at_work.wait()
+    time.sleep(0.2)
+    process.terminate()
+    process.join(15)
+    print(process.exitcode)
+    """
+    assert run(code, hub) == "143\n"
+    assert data(hub) == ["x"]
+
+
+@forking
+def test_a_child_that_has_published_nothing_dies_of_sigterm(hub: FakeHub) -> None:
+    code = """
+    import multiprocessing
+    mercure.publish("/a", "parent")
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=time.sleep, args=(60,))
+    process.start()
+    process.terminate()
+    process.join(20)
+    print(process.exitcode == -signal.SIGTERM)
+    """
+    assert run(code, hub) == "True\n"
+    assert data(hub) == ["parent"]
+
+
 def test_an_executor_of_processes_gets_the_errors_of_its_tasks(hub: FakeHub) -> None:
     hub.status = 403
     code = """

@@ -13,7 +13,7 @@ from ..hub.threads import OwnThread
 from ..protocol.errors import PublishError, QueueFull
 from ..protocol.update import Update
 from .backoff import Backoff
-from .exits import close_at_exit
+from .exits import close_at_exit, is_ending
 from .outcomes import Outcomes
 from .publisher import Publisher
 from .uwsgi import forks_later
@@ -56,8 +56,8 @@ class Delivery:
 
     It belongs to one process. The thread is started by the first update; where gevent has patched the
     process it is a greenlet. No lock is held while an update is sent. In uWSGI's master there must be no
-    thread: there an update is sent before :meth:`put` returns, and the time limit for closing counts from the
-    first on.
+    thread, and for one that begins while the process ends nobody waits: there an update is sent before
+    :meth:`put` returns, and the time limit for closing counts from the first on.
     """
 
     def __init__(self, settings: QueueSettings, outcomes: Outcomes) -> None:
@@ -100,7 +100,7 @@ class Delivery:
             raise error
         if dropped:
             self._outcomes.failed([one.update for one in dropped], self._full(), "dropped")
-        if forks_later():
+        if _sends_at_once():
             self.begin_to_close()
             self._attend()
         return True
@@ -122,7 +122,7 @@ class Delivery:
     def _wake(self) -> None:
         if self._is_idle:
             self._condition.notify()
-        elif self._thread is None and not forks_later():
+        elif self._thread is None and not _sends_at_once():
             self._start()
 
     def _start(self) -> None:
@@ -252,3 +252,7 @@ class Delivery:
 
     def _not_sent(self, reason: str) -> NotSent:
         return NotSent(self._outcomes.hub, None, reason)
+
+
+def _sends_at_once() -> bool:
+    return forks_later() or is_ending()

@@ -33,6 +33,7 @@ class _Process:
         self.id: int = os.getpid()
         self.is_prepared: bool = False
         self.is_closing: bool = False
+        self.is_ending: bool = False
 
     def add(self, closing: Closing) -> None:
         with self._lock:
@@ -68,7 +69,7 @@ def close_all() -> None:
     if _process.id != os.getpid():
         return  # what is open is the parent's
     waiting = _process.take()
-    _process.is_closing = True
+    _process.is_ending = _process.is_closing = True
     try:
         for closing in waiting:
             closing.begin_to_close()
@@ -80,6 +81,11 @@ def close_all() -> None:
 
 def _is_closing() -> bool:
     return _process.is_closing
+
+
+def is_ending() -> bool:
+    """Tell whether everything in this process was closed, so that what opens now is closed by nobody else."""
+    return _process.is_ending and _process.id == os.getpid()
 
 
 def _begin_anew() -> None:

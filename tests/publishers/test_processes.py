@@ -82,6 +82,17 @@ def test_the_end_of_a_script_does_not_wait_for_ever(hub: FakeHub) -> None:
     assert "the app ended first" in output
 
 
+@pytest.mark.parametrize("code", ["", "mercure.publish('/a', 'before')"], ids=["first", "again"])
+def test_what_is_published_when_the_end_has_waited_already_is_sent(hub: FakeHub, code: str) -> None:
+    hub.delay = 0.1
+    before = """
+import atexit
+atexit.register(lambda: print(mercure.publish("/a", "last")))
+"""
+    assert run(code, hub, before) == f"{hub.updates[-1].id}\n"
+    assert data(hub) == [*(["before"] if code else []), "last"]
+
+
 def test_a_script_that_is_told_to_end_sends_its_updates_first(hub: FakeHub) -> None:
     hub.delay = 0.02
     process = start(

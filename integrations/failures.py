@@ -7,7 +7,7 @@ import traceback
 
 from flask_mercure_sse.protocol.errors import MercureError
 from flask_mercure_sse.protocol.update import Update
-from flask_mercure_sse.publishers.signals import publish_failed
+from flask_mercure_sse.publishers.signals import send_failed
 
 
 def report(
@@ -29,7 +29,7 @@ def tell_failed(
     if getattr(error, "is_told", False):
         return  # whoever published has done so
     try:
-        publish_failed.send(sender, error=error, update=update)
+        send_failed(sender, update, error)
     except Exception as failed:
         logger.error("A receiver of publish_failed failed: %s", describe(failed))
 

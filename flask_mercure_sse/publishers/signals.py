@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable
 
 from blinker import NamedSignal, Namespace
@@ -42,6 +43,20 @@ def tell_failed(sender: object, updates: Iterable[Update], error: PublishError) 
     """Send ``publish_failed`` for each update; an error of its receivers goes to the log."""
     for update in updates if publish_failed.receivers else ():
         try:
-            publish_failed.send(sender, update=update, error=error)
+            send_failed(sender, update, error)
         except Exception:
             logger.exception("A receiver of publish_failed failed")
+
+
+def send_failed(sender: object, update: Update | None, error: BaseException) -> None:
+    """Send ``publish_failed``, unless one of its receivers runs: telling what that causes would never end."""
+    if getattr(_telling, "is_on", False):
+        return
+    _telling.is_on = True
+    try:
+        publish_failed.send(sender, update=update, error=error)
+    finally:
+        _telling.is_on = False
+
+
+_telling = threading.local()

@@ -222,6 +222,23 @@ def test_a_receiver_that_fails_does_not_stop_the_thread(external: MercureSSE, hu
     assert data(hub) == ["1", "2"]
 
 
+@pytest.mark.parametrize("mode", ["sync", "background"])
+def test_a_receiver_that_publishes_is_not_told_what_it_fails_at_itself(app: Flask, mode: str) -> None:
+    app.config.update(MERCURE_PUBLISH=mode, MERCURE_QUEUE_SIZE=1)
+    mercure = MercureSSE(app, GONE)
+    failed: list[str] = []
+
+    def publish_notice(_sender: object, update: Update, error: PublishError) -> None:
+        failed.append(update.data)
+        mercure.publish("/notices", "a notice")
+
+    with publish_failed.connected_to(publish_notice):
+        for number in "12":
+            with pytest.raises(PublishError):
+                mercure.publish("/a", number)
+    assert failed == ["1", "2"]
+
+
 def test_figures_for_prometheus_add_up(app: Flask, hub: FakeHub) -> None:
     from prometheus_client import CollectorRegistry
 

@@ -10,9 +10,9 @@ from sqlalchemy import Engine, event
 from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
-from flask_mercure_sse.integrations.failures import publish_failed
 from flask_mercure_sse.integrations.signals import publish_signal
 from flask_mercure_sse.protocol.errors import BindingError, PublishError
+from flask_mercure_sse.publishers.signals import publish_failed
 from tests.integrations.recorder import Recorder
 from tests.integrations.schema import Project, Task, bind
 

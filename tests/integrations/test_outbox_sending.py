@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from flask_mercure_sse.integrations.failures import publish_failed
 from flask_mercure_sse.integrations.outbox_sending import (
     MAX_ATTEMPTS,
     MAX_REST,
@@ -18,6 +17,7 @@ from flask_mercure_sse.integrations.outbox_sending import (
 )
 from flask_mercure_sse.protocol.errors import ConfigurationError, InvalidUpdate, PublishError
 from flask_mercure_sse.protocol.update import Update
+from flask_mercure_sse.publishers.signals import publish_failed
 from tests.integrations.outboxes import Hub
 
 NEVER = float("inf")

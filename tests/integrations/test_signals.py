@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from blinker import Namespace, Signal
 
-from flask_mercure_sse.integrations.failures import publish_failed
 from flask_mercure_sse.integrations.signals import publish_signal
 from flask_mercure_sse.protocol.errors import BindingError, InvalidUpdate, PublishError
+from flask_mercure_sse.publishers.signals import publish_failed
 from tests.integrations.recorder import Recorder
 
 

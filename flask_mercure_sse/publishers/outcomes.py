@@ -13,14 +13,14 @@ from .counters import Event, PublishCounters
 logger: logging.Logger = logging.getLogger(__name__)
 
 QUIET = 60.0
-"""Seconds between two lines about updates that were given up."""
+"""Seconds between two lines about outages, and between two about updates that were given up."""
 
 Tell = Callable[[Sequence[Update], PublishError | None], None]
 """Gets updates that a hub took, or that are given up and why."""
 
 
 class Outcomes:
-    """Counts and tells each update, and logs each outage in one line.
+    """Counts and tells each update, and logs each outage in one line, where they do not follow each other.
 
     :param hub: the hub's URL.
     :param tell: gets each update when it is settled.
@@ -32,6 +32,8 @@ class Outcomes:
         self.counters: PublishCounters = counters or PublishCounters()
         self._tell = tell
         self._outage_began: float | None = None
+        self._is_outage_logged = False
+        self._outage_logged_at = -QUIET
         self._logged_at = -QUIET
         self._unlogged = 0
 
@@ -53,9 +55,12 @@ class Outcomes:
     def retried(self, error: PublishError) -> None:
         """Tell that the hub fails for the time being; the first of such failures begins an outage."""
         self.counters.add("retried")
+        now = time.monotonic()
         if self._outage_began is None:
-            self._outage_began = time.monotonic()
+            self._outage_began = now
             self.counters.add("outages")
+        if not self._is_outage_logged and now - self._outage_logged_at >= QUIET:
+            self._is_outage_logged, self._outage_logged_at = True, now
             logger.warning("Updates wait and are tried again: %s", error)
 
     def failed(self, updates: Sequence[Update], error: PublishError, event: Event = "failed") -> None:
@@ -86,7 +91,9 @@ class Outcomes:
         self._tell(updates, error)
 
     def _end_outage(self) -> None:
-        if self._outage_began is not None:
-            seconds = time.monotonic() - self._outage_began
-            self._outage_began = None
+        if self._outage_began is None:
+            return
+        seconds = time.monotonic() - self._outage_began
+        if self._is_outage_logged:
             logger.info("The hub %s answers again, after %.1f seconds", self.hub, seconds)
+        self._outage_began, self._is_outage_logged = None, False

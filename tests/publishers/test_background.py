@@ -168,6 +168,24 @@ def test_an_outage_is_one_line_in_the_log(background: Background, caplog: pytest
     assert background.counts["retried"] == 10
 
 
+def test_outages_that_come_one_after_the_other_are_one_line_each_minute(
+    background: Background, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_and_recover() -> None:
+        background.hub.errors = [refused(503)]
+        background.publish("x")
+        background.settle()
+
+    with caplog.at_level(logging.INFO):
+        for _ in range(5):
+            fail_and_recover()
+        assert [line.levelname for line in caplog.records] == ["WARNING", "INFO"]
+        monkeypatch.setattr(outcomes, "QUIET", 0.0)
+        fail_and_recover()
+    assert [line.levelname for line in caplog.records] == ["WARNING", "INFO"] * 2
+    assert background.counts["outages"] == 6
+
+
 def test_many_updates_that_are_refused_are_one_line_in_the_log(
     background: Background, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from ..protocol.update import Update
 from .publisher import Publisher
 
 OVERHEAD = 700
-"""Bytes that a waiting update takes beside its texts, about."""
+"""Bytes that a waiting update takes beside its texts, about; its event id is short."""
 
 
 class Waiting(NamedTuple):
@@ -29,7 +29,8 @@ class Waiting(NamedTuple):
 
 def size_of(update: Update) -> int:
     """Return how many bytes of memory an update takes, about."""
-    return OVERHEAD + getsizeof(update.data) + sum(map(getsizeof, update.topics))
+    size = OVERHEAD + getsizeof(update.data) + sum(map(getsizeof, update.topics))
+    return size if update.type is None else size + getsizeof(update.type)
 
 
 class WaitingRoom:

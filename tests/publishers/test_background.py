@@ -156,6 +156,12 @@ def test_several_updates_are_accepted_together_or_not_at_all() -> None:
     assert background.published == updates[:3]
 
 
+def test_each_text_of_an_update_takes_room() -> None:
+    long = "x" * 2 * SIZE
+    for update in (Update((long,)), Update(("/a", long)), Update(("/a",), long), Update(("/a",), type=long)):
+        assert size_of(update) > 2 * SIZE
+
+
 def test_an_outage_is_one_line_in_the_log(background: Background, caplog: pytest.LogCaptureFixture) -> None:
     background.hub.errors = [refused(None) for _ in range(10)]
     with caplog.at_level(logging.INFO):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 
 MAX_DIGITS = 9
@@ -18,6 +19,9 @@ def seconds_of(value: str | None, now: float) -> float | None:
     if text.isascii() and text.isdigit():
         return float(text[:MAX_DIGITS])
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+        date = parsedate_to_datetime(text)
+        if date.tzinfo is None:  # an old form names no zone, and means the same
+            date = date.replace(tzinfo=timezone.utc)
+        return max(0.0, date.timestamp() - now)
     except (ValueError, OverflowError):
         return None

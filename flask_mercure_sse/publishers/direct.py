@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..protocol.errors import PublishError
 from ..protocol.update import Update
 from .counters import PublishCounters
+from .delivery import NotSent
 from .outcomes import Outcomes
 from .publisher import Publisher
 
@@ -33,7 +34,7 @@ class DirectPublisher:
             event_id = self._publisher.publish(update)
         except PublishError as error:
             if self._tells_failures:
-                self._outcomes.refused_at_once(update, error)
+                self._outcomes.refused_at_once([update], error)
             raise
         self._outcomes.published_at_once((update,))
         return event_id
@@ -43,7 +44,19 @@ class DirectPublisher:
 
         :raises PublishError: the hub did not take one; those before it are published.
         """
-        return [self.publish(update) for update in updates]
+        ids: list[str] = []
+        for update in updates:
+            try:
+                ids.append(self.publish(update))
+            except PublishError:
+                self._tell_unsent(updates[len(ids) + 1 :])
+                raise
+        return ids
+
+    def _tell_unsent(self, updates: Sequence[Update]) -> None:
+        if self._tells_failures and updates:
+            error = NotSent(self._outcomes.hub, None, "it did not take one before this")
+            self._outcomes.refused_at_once(updates, error)
 
     def close(self) -> None:
         self._publisher.close()

@@ -80,11 +80,11 @@ class Outcomes:
         self.counters.add("accepted", len(updates))
         self.published(updates)
 
-    def refused_at_once(self, update: Update, error: PublishError) -> None:
-        """Tell that the hub did not take an update that did not wait; whoever publishes it gets the error."""
-        self.counters.add("accepted")
-        self.counters.add("failed")
-        self._tell_failed([update], error)
+    def refused_at_once(self, updates: Sequence[Update], error: PublishError) -> None:
+        """Tell that the hub did not take updates that did not wait; whoever publishes them gets an error."""
+        self.counters.add("accepted", len(updates))
+        self.counters.add("failed", len(updates))
+        self._tell_failed(updates, error)
 
     def _tell_failed(self, updates: Sequence[Update], error: PublishError) -> None:
         error.is_told = True

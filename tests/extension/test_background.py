@@ -342,6 +342,22 @@ def test_many_updates_are_published_in_their_order(external: MercureSSE, hub: Fa
     assert (second.topics, second.data, second.private) == (("/a", "/b"), '{"n": 2}', True)
 
 
+def test_of_many_updates_those_after_one_that_a_hub_refuses_are_told_as_failed(
+    app: Flask, hub: FakeHub
+) -> None:
+    app.config["MERCURE_PUBLISH"] = "sync"
+    mercure = MercureSSE(app, hub.url)
+    hub.first = [(200, {}), (403, {})]
+    with told() as seen, pytest.raises(PublishError, match="answered 403"):
+        mercure.publish_many([{"topic": "/a", "data": number} for number in "1234"])
+    assert data(hub) == ["1", "2"]
+    outcomes = [(number, error and str(error).partition(": ")[2]) for _, number, error in seen]
+    unsent = "it did not take one before this"
+    assert outcomes == [("1", None), ("2", "Forbidden"), ("3", unsent), ("4", unsent)]
+    [(_, counters, _, _)] = state_of(app).figures()
+    assert (counters["accepted"], counters["published"], counters["failed"]) == (4, 1, 3)
+
+
 def test_of_many_updates_none_is_published_when_one_is_wrong(
     mercure: MercureSSE, subscribe: Callable[..., Subscriber]
 ) -> None:

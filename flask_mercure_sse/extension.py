@@ -26,7 +26,7 @@ from .integrations.outlets import ServedByAnother
 from .integrations.signals import publish_signal as bind_signal
 from .integrations.tracking import deferral
 from .listening import Listening
-from .protocol.errors import ConfigurationError, NotFound, SubscriptionsError
+from .protocol.errors import ConfigurationError, InvalidUpdate, NotFound, SubscriptionsError
 from .protocol.keys import KEY_LENGTH
 from .protocol.selectors import EVERYTHING
 from .protocol.text import text_problem
@@ -212,12 +212,12 @@ class MercureSSE(Events, Listening):
         for, those before the one that it does not take are published.
 
         :param updates: each an :class:`Update`, or a dictionary of what describes one in :meth:`publish`.
-        :raises InvalidUpdate: one breaks a rule; none is published.
+        :raises InvalidUpdate: one breaks a rule or is described in another way; none is published.
 
         Other arguments and errors as for :meth:`publish`.
         """
         state = self._state()
-        composed = [one if isinstance(one, Update) else _composed(state, **one) for one in updates]
+        composed = [_described(state, one) for one in updates]
         outlet = state.outlet(hub, hub_url, jwt, wait=wait)
         for update in composed:
             outlet.check(update)
@@ -617,6 +617,23 @@ def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in arguments.items()
         if value is not None and name not in ("self", "app", "__class__")
     }
+
+
+_PARTS = ("topic", "data", "private", "id", "type", "retry")
+
+
+def _described(state: AppState, one: object) -> Update:
+    if isinstance(one, Update):
+        return one
+    if not isinstance(one, Mapping):
+        kind = type(one).__name__
+        raise InvalidUpdate("updates", f"has a {kind}; give a list of dictionaries or of Update objects")
+    parts = cast("Mapping[str, Any]", one)
+    if unknown := [name for name in parts if name not in _PARTS]:
+        raise InvalidUpdate("updates", f"has a {unknown[0]!r}; an update has {', '.join(_PARTS)}")
+    if "topic" not in parts:
+        raise InvalidUpdate("topic", "is missing; an update needs at least one")
+    return _composed(state, **parts)
 
 
 def _composed(

@@ -367,6 +367,23 @@ def test_of_many_updates_none_is_published_when_one_is_wrong(
     assert subscriber.updates == []
 
 
+@pytest.mark.parametrize(
+    ("updates", "problem"),
+    [
+        (
+            [{"topic": "/a", "hub": "eu"}],
+            "updates: has a 'hub'; an update has topic, data, private, id, type, retry",
+        ),
+        ([{"data": "x"}], "topic: is missing"),
+        (["/a"], "updates: has a str; give a list of dictionaries or of Update objects"),
+        ({"topic": "/a"}, "updates: has a str; give a list"),
+    ],
+)
+def test_what_describes_no_update_is_named(mercure: MercureSSE, updates: Any, problem: str) -> None:
+    with pytest.raises(InvalidUpdate, match=f"^{problem}"):
+        mercure.publish_many(updates)
+
+
 def test_several_apps_do_not_see_each_other(hub: FakeHub) -> None:
     apps = [Flask(name) for name in ("one", "two")]
     mercure = MercureSSE()

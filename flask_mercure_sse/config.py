@@ -247,8 +247,9 @@ def _settle_outbox(values: dict[str, Any]) -> list[str]:
 
 
 def _unknown(key: str) -> str:
-    close = get_close_matches(key, KEYS, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"known keys are {', '.join(KEYS)}"
+    prefix = "MERCURE_"  # which makes all of them alike
+    close = get_close_matches(key.removeprefix(prefix), [known.removeprefix(prefix) for known in KEYS], n=1)
+    hint = f"did you mean {prefix}{close[0]}?" if close else f"known keys are {', '.join(KEYS)}"
     return f"{key}: is not a key of this extension; {hint}"
 
 
@@ -262,9 +263,10 @@ def _shown(name: str, value: object) -> str:
 
 
 def _url(value: object) -> str | Literal[True] | None:
-    if value is True or (isinstance(value, str) and value.strip().lower() == "true"):
+    word = value.strip().lower() if isinstance(value, str) else value
+    if word is True or word == "true":
         return True
-    if value is False or value == "":
+    if word is False or word in ("false", ""):
         return None
     if not isinstance(value, str):
         raise ValueError("is not a URL; give one such as " + DEFAULT_HUB_URL)
@@ -280,7 +282,7 @@ def checked_token(value: object) -> str:
         or not value.isprintable()
         or not value.isascii()
         or " " in value
-        or not value
+        or value.count(".") not in (2, 4)  # signed, encrypted
     ):
         raise ValueError("is not a JSON Web Token; make one with: flask mercure publisher-jwt")
     return value

@@ -45,6 +45,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("MERCURE_HUB", 2, NO_FLAG),
     ("MERCURE_PUBLISHER_JWT", "two words", NO_TOKEN),
     ("MERCURE_PUBLISHER_JWT", b"a.b.c", NO_TOKEN),
+    ("MERCURE_PUBLISHER_JWT", "False", NO_TOKEN),
     ("MERCURE_PROTOCOL", "2.0", "is no version of the protocol; use"),
     ("MERCURE_PROTOCOL", 2, "is no version of the protocol; use"),
     ("MERCURE_PUBLISHER_SECRET_KEY", "", NO_KEY),
@@ -155,6 +156,7 @@ WRONG_OF_HUBS: list[tuple[str, Any, str]] = [
 TEXTS: list[tuple[str, str, Any]] = [
     ("MERCURE_HUB_URL", "https://hub.example.com", URL),
     ("MERCURE_HUB_URL", "true", True),
+    ("MERCURE_HUB_URL", "False", None),
     ("MERCURE_HUB_URL", "", None),
     ("MERCURE_PUBLIC_HUB_URL", URL, URL),
     ("MERCURE_HUB", "false", False),

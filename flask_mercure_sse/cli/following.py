@@ -54,13 +54,14 @@ class Tail:
 
 
 class Printer:
-    """Writes updates, a number of them.
+    """Writes updates, a number of them, or until nobody reads them.
 
     :param count: how many, None for all that come.
     :param ended: set after the last.
     """
 
     def __init__(self, count: int | None, ended: threading.Event, *, as_json: bool) -> None:
+        self.failure: OSError | None = None
         self._left = count
         self._ended = ended
         self._as_json = as_json
@@ -70,9 +71,15 @@ class Printer:
             return
         told = {"id": event.id, "type": event.type, "data": event.data}
         if self._as_json:
-            click.echo(json.dumps(told, ensure_ascii=False))
+            text = json.dumps(told, ensure_ascii=False)
         else:
-            click.echo("\n".join(f"{name}: {value}" for name, value in told.items() if value) + "\n")
+            text = "\n".join(f"{name}: {value}" for name, value in told.items() if value) + "\n"
+        try:
+            click.echo(text)
+        except OSError as error:  # such as the pipe to a `head` that has enough
+            self.failure = error
+            self._ended.set()
+            return
         if self._left is not None:
             self._left -= 1
             if not self._left:
@@ -103,7 +110,8 @@ def subscribe(
     """
     with errors_told(as_json):
         tail = Tail(_source(app_state(), hub, jwt), last_event_id)
-    follower = Follower(tail, topics, Printer(count, tail.ended, as_json=as_json))
+    printer = Printer(count, tail.ended, as_json=as_json)
+    follower = Follower(tail, topics, printer)
     follower.start()
     try:
         while not tail.ended.wait(1):  # without a limit Windows would not hear Ctrl-C
@@ -114,6 +122,8 @@ def subscribe(
         follower.stop()
     if tail.failure is not None:
         raise Failure(str(tail.failure), as_json)
+    if printer.failure is not None:
+        raise printer.failure
 
 
 def _source(state: AppState, hub: str | None, jwt: str | None) -> Source:

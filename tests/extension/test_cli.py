@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -14,6 +17,8 @@ from flask import Flask
 from flask_mercure_sse import MercureSSE
 from flask_mercure_sse.cli import mercure_commands
 from tests.conftest import SECRET
+from tests.publishers.fake_hub import FakeHub
+from tests.publishers.scripted import PATIENCE
 
 
 def run(app: Flask, *arguments: str) -> Result:
@@ -140,6 +145,31 @@ def test_each_command_but_the_hub_answers_in_json() -> None:
         if "as_json" not in {parameter.name for parameter in command.params}
     }
     assert without == {"mercure hub"}
+
+
+def test_following_ends_when_nobody_reads_it_any_more(tmp_path: Path) -> None:
+    app = """
+import sys
+from flask import Flask
+from flask_mercure_sse import MercureSSE
+app = Flask("tail")
+MercureSSE(app, sys.argv[-1], publisher_jwt="a.b.c")
+"""
+    (tmp_path / "app.py").write_text(app)
+    hub = FakeHub()
+    hub.headers, hub.answer = {"Content-Type": "text/event-stream"}, "id: 2\ndata: x\n\n"
+    flask = [sys.executable, "-m", "flask", "--app", str(tmp_path / "app.py"), "mercure"]
+    command = [*flask, "subscribe", "--last-event-id", "1", "/a", hub.url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        try:
+            assert process.wait(PATIENCE) == 1
+        finally:
+            process.kill()
+            hub.close()
+        assert process.stderr.read() == ""
 
 
 class TestDecoding:

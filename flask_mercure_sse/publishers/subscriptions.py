@@ -88,9 +88,11 @@ def _is_document(content: bytes) -> bool:
         return False
     if not isinstance(document, dict):
         return False
-    return (
-        isinstance(cast("dict[str, object]", document).get("subscriptions"), list) or "subscriber" in document
-    )
+    told = cast("dict[str, object]", document)
+    listed = told.get("subscriptions")
+    if isinstance(listed, list):
+        return all(isinstance(one, dict) for one in cast("list[object]", listed))
+    return "subscriber" in told
 
 
 def fetch_last_event_id(

@@ -113,7 +113,9 @@ def test_a_refusal_of_an_external_hub_says_what_to_change(
         MercureSSE(app, hub.url).is_connected("/a")
 
 
-@pytest.mark.parametrize("answer", ["<html>", "[]", "{}", '{"subscriptions": 5}', "\N{NULL}"])
+@pytest.mark.parametrize(
+    "answer", ["<html>", "[]", "{}", '{"subscriptions": 5}', '{"subscriptions": [5]}', "\N{NULL}"]
+)
 def test_an_answer_of_something_else_is_an_error(answer: str, app: Flask, hub: FakeHub) -> None:
     hub.answer = answer
     with pytest.raises(SubscriptionsError, match="is it a Mercure hub"):

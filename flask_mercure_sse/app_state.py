@@ -267,6 +267,8 @@ class AppState:
         if hub := self.hubs.get(hub_url or ""):
             url, own_token = hub.url, hub.publisher_token
         else:
+            if hub_url and self.hubs and hub_url.isidentifier():
+                self.named(hub_url)
             url = None if hub_url is None else _checked("hub_url", hub_url, self._checked_hub_url)
             url, own_token = url or self.hub_url(public=False), self.publisher_token
         publisher = self._recorder(self.names.get(url, url)) or self.ways.to(

@@ -313,6 +313,7 @@ def test_a_page_gets_the_named_hubs_url(eu: MercureSSE) -> None:
     ("options", "problem"),
     [
         ({"hub": "mars"}, "hub: 'mars' is not a name in MERCURE_HUBS; it has 'eu', 'us'"),
+        ({"hub_url": "mars"}, "hub: 'mars' is not a name in MERCURE_HUBS; it has 'eu', 'us'"),
         ({"hub": "eu", "hub_url": GONE}, "hub, hub_url: both name a hub"),
     ],
 )

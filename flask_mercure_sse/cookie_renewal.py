@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Flask, request
+from flask import Blueprint, Flask, request, url_for
 from werkzeug.wrappers import Response
 
 from .protocol.errors import ConfigurationError
@@ -76,6 +76,18 @@ def renew_cookies(app: Flask, state: AppState) -> None:
     blueprint = Blueprint(ENDPOINT.partition(".")[0], __name__)
     blueprint.add_url_rule(PATH, "renew", renew, methods=["POST"])
     app.register_blueprint(blueprint)
+
+
+def renewal_url(state: AppState) -> str:
+    """Return the URL that does nothing else.
+
+    :raises ConfigurationError: the app has none.
+    """
+    if not state.config.cookie_renew:
+        raise ConfigurationError(
+            "mercure_cookie_url: nothing renews cookies; set MERCURE_COOKIE_RENEW to True"
+        )
+    return url_for(ENDPOINT)
 
 
 def _is_due(ends_at: str | None, lifetime: float) -> bool:

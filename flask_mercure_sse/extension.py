@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from blinker import Namespace, Signal
-from flask import Flask, current_app, has_app_context, url_for
+from flask import Flask, current_app, has_app_context
 from werkzeug.wrappers import Response
 
 from . import cookie_renewal, cookies
@@ -582,7 +582,7 @@ class MercureSSE(Events, Listening):
             "mercure_authentified_hub_url": self.authentified_hub_url,
             "mercure_subscriber_jwt": self.create_subscription_jwt,
             "mercure_topic": topic_of,
-            "mercure_cookie_url": lambda: url_for(cookie_renewal.ENDPOINT),
+            "mercure_cookie_url": lambda: cookie_renewal.renewal_url(self._state()),
             "mercure_subscription_topic": self.subscription_topic,
             "mercure_subscriptions": self.subscriptions,
         }

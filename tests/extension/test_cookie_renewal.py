@@ -157,6 +157,13 @@ def test_a_page_that_does_nothing_but_wait_has_a_url_for_it(app: Flask, browser:
     assert {cookie.partition("=")[0] for cookie in answer.headers.getlist("Set-Cookie")} >= {COOKIE, MARK}
 
 
+def test_where_nothing_is_renewed_the_url_says_how_to_begin() -> None:
+    app = Flask("without renewal")
+    MercureSSE(app)
+    with app.test_request_context(), pytest.raises(ConfigurationError, match="set MERCURE_COOKIE_RENEW"):
+        app.jinja_env.from_string("{{ mercure_cookie_url() }}").render()
+
+
 def test_the_mark_tells_scripts_nothing_and_goes_to_this_site_alone(app: Flask, mercure: MercureSSE) -> None:
     answer = app.test_client().post("/login/7", base_url="https://example.com")
     [mark] = [one for one in answer.headers.getlist("Set-Cookie") if one.startswith(MARK)]

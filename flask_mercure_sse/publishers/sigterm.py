@@ -50,6 +50,10 @@ class _Handler:
             return
         if _is_child_of_multiprocessing():
             self._close()  # it may be ending already, and then another exception would end it at once
+        if not threading.main_thread().is_alive():  # it waits for other threads, and hears of no exception
+            self._close()
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
         sys.exit(STATUS)
 
     def watch(self) -> None:

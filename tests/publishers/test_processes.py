@@ -111,6 +111,29 @@ def test_a_script_that_is_told_to_end_sends_its_updates_first(hub: FakeHub) -> N
     assert process.returncode == 128 + signal.SIGTERM
 
 
+def test_a_script_whose_other_threads_go_on_sends_its_updates_before_it_is_ended(hub: FakeHub) -> None:
+    hub.delay = 0.02
+    process = start(
+        """
+        def work():
+            threading.main_thread().join()
+            for number in range(20): mercure.publish("/a", str(number))
+            print("ready", flush=True)
+            time.sleep(60)
+        threading.Thread(target=work).start()
+        mercure.publish("/a", "first")
+        """,
+        hub,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert data(hub) == ["first", *map(str, range(20))]
+    assert process.returncode == -signal.SIGTERM
+    assert errors == ""
+
+
 def test_a_handler_of_the_apps_own_is_left_alone(hub: FakeHub) -> None:
     code = """
     def handle(number, frame): pass

@@ -9,7 +9,15 @@ import click
 
 from ..doctor.examination import examine
 from ..doctor.finding import Finding
+from ..server.cors import origin_of
 from .group import answer, app_state, errors_told, hub_at, json_option, mercure_commands
+
+
+def _origin(_context: click.Context, _parameter: click.Parameter, given: str | None) -> str | None:
+    origin = None if given is None else given.rstrip("/")
+    if origin is not None and origin_of(origin) != origin:
+        raise click.BadParameter(f"{given!r} is none; give scheme and host, such as https://shop.example")
+    return origin
 
 
 @mercure_commands.command("doctor")
@@ -19,7 +27,12 @@ from .group import answer, app_state, errors_told, hub_at, json_option, mercure_
     metavar="NAME|URL",
     help="One hub of MERCURE_HUBS alone, or a running hub, instead of all hubs of the settings.",
 )
-@click.option("--origin", metavar="ORIGIN", help="Whose pages use the hub, such as https://shop.example.")
+@click.option(
+    "--origin",
+    metavar="ORIGIN",
+    callback=_origin,
+    help="Whose pages use the hub, such as https://shop.example.",
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -43,7 +56,7 @@ def doctor(
     with errors_told(as_json):
         if hub is not None and hub not in app_state().hubs:
             hub = hub_at(hub)
-    findings = list(examine(app_state(), hub, None if origin is None else origin.rstrip("/"), timeout))
+    findings = list(examine(app_state(), hub, origin, timeout))
     is_well = all(finding.status != "failed" for finding in findings)
     answer(
         _for_a_person(findings), {"ok": is_well, "checks": [asdict(one) for one in findings]}, as_json=as_json

@@ -118,6 +118,7 @@ def test_an_error_is_json_too_and_the_exit_code_tells_it(app: Flask, mercure: Me
         (2, "subscriptions /a /b"),
         (2, "subscriber-jwt --topics /a"),
         (2, "doctor --timeout 0"),
+        (2, "doctor --origin shop.example"),
         (2, "relay --twice"),
         (2, "outbox drop"),
         (2, "no-such-command"),

@@ -290,6 +290,10 @@ class Binding(Bound):
         """Return the type of an update that has none, where types are topics."""
         return topics[0]
 
+    def usual_topics(self) -> tuple[str, ...]:
+        """Return where updates go when no topic was given, for people to read."""
+        return (self.source,)
+
     def _default_topic(self) -> Option:
         name = signal_name(self.signal)
         if name is None:

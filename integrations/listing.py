@@ -14,6 +14,7 @@ DEFAULT = "-"
 def describe(binding: Binding) -> tuple[str, str, str, str]:
     """Return a binding's source, topics, data and privacy, each in a few words."""
     topic, data, private = (binding.shown[name] for name in ("topic", "data", "private"))
+    topic = binding.usual_topics() if topic is None else topic
     source = f"{binding.source} ({binding.name})" if binding.name else binding.source
     return source, _text(topic), _text(data), _text(private)
 

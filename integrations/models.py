@@ -27,7 +27,7 @@ from .options import (
     parts_of,
 )
 from .outlets import Held, Outlet
-from .related import COMPUTED, is_computed, name_problem, noticed_with, table_name
+from .related import COMPUTED, is_computed, key_names, name_problem, noticed_with, table_name
 from .scope import current_scope
 from .tracking import start_tracking
 from .watching import declare, withdraw
@@ -171,6 +171,13 @@ class ModelBinding(Binding):
             return self._collection
         constant = [part.value for part in parts_of(self.options.topic) if isinstance(part, Constant)]
         return tuple(map(str, constant)) or (self.table_topic(model),)
+
+    def usual_topics(self) -> tuple[str, ...]:
+        model = self.sender
+        if not isinstance(model, type) or not (keys := key_names(model)):
+            return "/{table}/{primary key}", "/{table}"  # several models, or a class that others inherit from
+        table = self.table_topic(model)
+        return "/".join([table, *(f"{{{key}}}" for key in keys)]), table
 
     def _default_topic(self) -> Option:
         return self._row_and_table

@@ -99,6 +99,16 @@ def _identities(value: Any) -> Any:
     return key_data(reader_of(model_of(value)).identity_of(value))
 
 
+def key_names(model: type) -> list[str]:
+    """Return the attributes of a model's primary key, none where it is not mapped."""
+    import sqlalchemy
+
+    mapper = cast("Mapper[Any] | None", sqlalchemy.inspect(model, raiseerr=False))
+    if mapper is None:
+        return []
+    return [mapper.get_property_by_column(column).key for column in mapper.primary_key]
+
+
 def table_name(model: type, declared: type) -> str:
     """Return the table of the class that declares a binding; the model's own where that has none for it."""
     import sqlalchemy

@@ -431,14 +431,16 @@ def test_bindings_are_listed_on_the_command_line(
     signal = Namespace().signal("order-paid")
     mercure.bind_model(todo, ["/todos/{id}", "/todos"], data=["title"], private=True, name="mine")
     shared = publish_signal(signal, "/orders", data=total)
+    mercure.publish_signal(signal)
     printed = app.test_cli_runner().invoke(args=["mercure", "bindings"]).output
     shared.disconnect()
     assert printed.splitlines()[0].split() == ["SOURCE", "TOPIC", "DATA", "PRIVATE"]
     lines = {" ".join(line.split()) for line in printed.splitlines()[1:]}
     assert {
-        "Todo - - -",
+        "Todo /todo/{id}, /todo - -",
         "Todo (mine) /todos/{id}, /todos title True",
         "order-paid /orders total() -",
+        "order-paid order-paid - -",
     } <= lines
 
 

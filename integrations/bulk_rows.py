@@ -16,7 +16,6 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Connection, Delete, Insert, Table, UniqueConstraint, Update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapper, ORMExecuteState
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from .alive import is_broken
 from .failures import describe
@@ -104,7 +103,7 @@ def _lock(connection: Connection, statement: Statement) -> Lock | None:
 def _sets_key(statement: Update, parameters: Any, reader: RowReader) -> bool:
     """Tell whether a statement gives rows other keys, which are not known before."""
     names = {*reader.keys, *(column.key for column in reader.mapper.primary_key)}
-    compiled = cast("SQLCompiler", statement.compile(column_keys=[]))
+    compiled = statement.compile(column_keys=[])
     by_sql = (column.key for column in compiled.postfetch or ())
     return not names.isdisjoint([*compiled.params, *by_sql, *(parameters or ())])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -180,6 +181,12 @@ class AppState:
         if self.embedded is not None:
             yield EMBEDDED, self.embedded.counters, 0, 0
         yield from self.ways.figures()
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until no update waits for an external hub; False when some still do after so many seconds."""
+        until = time.monotonic() + timeout
+        is_empty = self.outbox is None or self.outbox.flush(timeout)
+        return self.ways.flush(max(0.0, until - time.monotonic())) and is_empty
 
     def hub_url(self, *, public: bool) -> str:
         """Return the hub's URL, as browsers or as the app reach it."""

@@ -241,7 +241,7 @@ class MercureSSE(Events, Listening):
         :param timeout: seconds to wait at most, ``MERCURE_FLUSH_TIMEOUT`` by default.
         """
         state = self._state()
-        return state.ways.flush(state.config.flush_timeout if timeout is None else timeout)
+        return state.flush(state.config.flush_timeout if timeout is None else timeout)
 
     def captured(self) -> AbstractContextManager[CapturedUpdates]:
         """Capture what is published in a ``with`` block, in place of publishing it: for tests.

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -20,6 +21,7 @@ from sqlalchemy.orm import Session
 from flask_mercure_sse.protocol.errors import ConfigurationError
 
 from .failures import describe
+from .outbox_later import Later
 from .outbox_sending import Hubs, Outcome, Row
 from .outbox_store import Store, new_claim
 from .outlets import Held
@@ -30,7 +32,7 @@ START_WITHIN = 5.0
 """Seconds after a claim in which updates may begin to be sent, where nothing else is said."""
 
 PUBLISH_WITHIN = 1.0
-"""Seconds after its commit in which an app begins to send updates, before it leaves the rest to a relay."""
+"""Seconds for which a commit begins to send updates, before it leaves the rest to a relay."""
 
 SLOW_FOR = 10.0
 """Seconds for which an app leaves all to a relay that could not send its updates in that time."""
@@ -76,6 +78,7 @@ class Outbox:
     :param longest: seconds that sending one update may take.
     :param note: gets the event ids of updates that this process writes: whoever sends them, they are its own.
     :param hand_over: wakes who publishes in the app's place, where somebody does.
+    :param later: where it publishes after a commit; None while the commit waits.
     :param close: ends what the app has started to publish what is left.
     """
 
@@ -87,6 +90,7 @@ class Outbox:
         longest: float,
         note: Callable[[Iterable[str]], None] | None = None,
         hand_over: Callable[[], None] | None = None,
+        later: Later | None = None,
         close: Callable[[], None] | None = None,
     ) -> None:
         self._stores = stores
@@ -97,6 +101,7 @@ class Outbox:
         self._note = note
         self._close = close
         self._hand_over = hand_over
+        self._later = later
         self._checked: set[int] = set()
         self._slow_until = 0.0
 
@@ -109,6 +114,13 @@ class Outbox:
         """End what the app has started to publish what is left."""
         if self._close is not None:
             self._close()
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until what this process publishes after commits is done; False when it takes longer.
+
+        :param timeout: in seconds.
+        """
+        return self._later is None or self._later.flush(timeout)
 
     @property
     def stores(self) -> Sequence[Store]:
@@ -188,8 +200,18 @@ class Outbox:
         if batch.until is None:
             if self._hand_over is not None:
                 self._hand_over()
-            return
-        rows, soon = batch.rows(), time.monotonic() + PUBLISH_WITHIN
+        elif self._later is not None and self._later.takes(batch.bind):
+            self._later.put(partial(self._send, batch, batch.until))
+        else:
+            self._send(batch, time.monotonic() + PUBLISH_WITHIN)
+
+    def _send(self, batch: Batch, soon: float) -> None:
+        """Publish what a transaction has written and take it out.
+
+        :param soon: when to leave the rest to a relay, on the monotonic clock.
+        """
+        assert batch.until is not None, "it is this process that publishes it"
+        rows = batch.rows()
         order = batch.store.earlier(batch.bind, batch.claim)
         if order is None:
             _settle(batch, rows, Outcome(left=rows))

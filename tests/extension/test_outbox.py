@@ -72,9 +72,11 @@ class Site:
             self.db.create_all()
 
     def add(self, *texts: str) -> None:
+        """Commit notes, and wait for what is sent of them."""
         with self.app.app_context():
             self.db.session.add_all([self.note(text=text) for text in texts])
             self.db.session.commit()
+            assert self.mercure.flush(PATIENCE)
 
     def count(self) -> int:
         with self.app.app_context():
@@ -129,6 +131,48 @@ def test_a_commit_reaches_the_hub_through_the_outbox(make_site: MakeSite, hub: F
     assert site.count() == 0
 
 
+def test_a_commit_that_is_to_wait_for_the_hub_does(make_site: MakeSite, hub: FakeHub) -> None:
+    site = make_site(hub.url, MERCURE_PUBLISH="sync")
+    with site.app.app_context():
+        site.db.session.add(site.note(text="a"))
+        site.db.session.commit()
+        assert texts(hub) == ["a"]
+    assert site.count() == 0
+
+
+def test_the_end_of_a_script_waits_for_what_it_committed(
+    make_site: MakeSite, hub: FakeHub, tmp_path: Path
+) -> None:
+    hub.delay = 0.3
+    site = make_site(hub.url)
+    script = f"""
+from flask import Flask
+from flask_mercure_sse import MercureSSE
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.orm import Mapped, mapped_column
+
+app = Flask("script")
+app.config.update(SECRET_KEY={SECRET!r}, SQLALCHEMY_DATABASE_URI="sqlite:///{tmp_path / "site.db"}")
+app.config.update(MERCURE_HUB_URL={hub.url!r}, MERCURE_OUTBOX=True, MERCURE_FLUSH_TIMEOUT=20)
+db = SQLAlchemy(app)
+mercure = MercureSSE(app)
+mercure.outbox_table(db.metadata)
+
+@mercure.model_topic("/notes", data=["text"])
+class Note(db.Model):
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str]
+
+with app.app_context():
+    for text in "abc":
+        db.session.add(Note(text=text))
+        db.session.commit()
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=PATIENCE)
+    assert texts(hub) == ["a", "b", "c"]
+    assert site.count() == 0
+
+
 def test_the_embedded_hub_is_published_on_through_the_outbox(make_site: MakeSite) -> None:
     site = make_site(None)
     subscriber = site.follow()
@@ -179,6 +223,7 @@ def test_an_update_for_another_hub_is_written_with_its_url(
         site.db.session.begin_nested()
         site.mercure.publish("/other", {"text": "a"}, hub_url=hub.url, on_commit=site.db.session)
         site.db.session.commit()
+        assert site.mercure.flush(PATIENCE)
     assert [dict(fields)["topic"] for _authorization, fields in hub.requests] == ["/other"]
     assert site.count() == 0
 
@@ -218,6 +263,7 @@ def test_a_second_database_has_an_outbox_of_its_own(hub: FakeHub, tmp_path: Path
         db.create_all()
         db.session.add(File(text="a"))
         db.session.commit()
+        assert mercure.flush(PATIENCE)
         with db.engines["archive"].connect() as connection:
             assert len(connection.execute(select(archive)).all()) == 1
         listed = app.test_cli_runner().invoke(args=["mercure", "outbox"]).output
@@ -251,6 +297,7 @@ def test_plain_sqlalchemy_gives_its_engine(as_callable: bool, hub: FakeHub, tmp_
         with sessionmaker(engine)() as session:
             session.add(Plain(text="a"))
             session.commit()
+    assert mercure.flush(PATIENCE)
     assert texts(hub) == ["a"]
     engine.dispose()
 
@@ -272,6 +319,7 @@ def test_flask_sqlalchemy_lite_gives_its_engine(hub: FakeHub, tmp_path: Path) ->
         Base.metadata.create_all(db.engine)
         db.session.add(Plain(text="a"))
         db.session.commit()
+        assert mercure.flush(PATIENCE)
         db.engine.dispose()
     assert texts(hub) == ["a"]
 

@@ -16,6 +16,7 @@ from sqlalchemy import MetaData, create_engine, select
 
 from flask_mercure_sse.integrations.outbox_table import outbox_table
 from tests.publishers.test_http import FakeHub
+from tests.server.processes import PATIENCE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "outbox.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -37,6 +38,8 @@ def test_the_page_publishes_what_it_says(
     for block in BLOCKS:
         here = block.replace("http://127.0.0.1:5500/.well-known/mercure", hub.url)
         exec(compile(here, "outbox.md", "exec"), names)
+    with names["app"].app_context():
+        assert names["mercure"].flush(PATIENCE)
     sent = [dict(fields) for _authorization, fields in hub.requests]
     assert [(fields["topic"], json.loads(fields["data"]).get("data")) for fields in sent] == [
         ("/order", {"total": 42}),

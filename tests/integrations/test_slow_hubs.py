@@ -63,7 +63,6 @@ class Site:
             MERCURE_HUB_URL=hub_url,
             MERCURE_FLUSH_TIMEOUT=0.1,
             MERCURE_OUTBOX=outbox,
-            MERCURE_OUTBOX_RELAY=outbox and in_background,
             MERCURE_PUBLISH="background" if in_background else "sync",
         )
         self.db = SQLAlchemy(self.app)

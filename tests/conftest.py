@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from flask_mercure_sse import MercureSSE
+from flask_mercure_sse.events import shared_bindings
 from tests.subscriber import Subscriber
 
 pytest_plugins = ["flask_mercure_sse_pytest"]
@@ -25,6 +26,14 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+
+
+@pytest.fixture(autouse=True)
+def _end_of_shared_bindings() -> Iterator[None]:
+    """No example's binding for whichever app is current publishes in another test."""
+    yield
+    while shared_bindings:
+        shared_bindings.pop().disconnect()
 
 
 @pytest.fixture

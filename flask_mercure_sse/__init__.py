@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .config import MercureConfig
+from .current import mercure_publish, publish_signal
 from .encryption import Encryption
-from .extension import MercureSSE, mercure_publish, publish_signal
+from .extension import MercureSSE
 from .integrations.binding import Binding, Bound
 from .integrations.changes import Change, model_changed
 from .integrations.emitting import receive_failed

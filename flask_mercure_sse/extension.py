@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from blinker import Namespace, Signal
 from flask import Flask, current_app, has_app_context
 from werkzeug.wrappers import Response
 
@@ -16,17 +15,15 @@ from .app_keys import ROLES, Role
 from .app_state import AppState, build_state
 from .cli import mercure_commands
 from .config import MAKE_A_KEY, MercureConfig
+from .describing import composed, described
 from .embedded import embed
-from .events import Events, shared_bindings
+from .events import Events
 from .external_hubs import short_keys
-from .integrations.binding import Bound
-from .integrations.computed import DataOption, FlagOption, RetryOption, TextOption, TopicOption
-from .integrations.content import compose, published, text_of, topic_of, topics_of
+from .integrations.content import topic_of, topics_of
 from .integrations.outlets import ServedByAnother
-from .integrations.signals import publish_signal as bind_signal
 from .integrations.tracking import deferral
 from .listening import Listening
-from .protocol.errors import ConfigurationError, InvalidUpdate, NotFound, SubscriptionsError
+from .protocol.errors import ConfigurationError, NotFound, SubscriptionsError
 from .protocol.keys import KEY_LENGTH
 from .protocol.selectors import EVERYTHING
 from .protocol.text import text_problem
@@ -190,7 +187,7 @@ class MercureSSE(Events, Listening):
         :raises QueueFull: too many updates wait for the external hub.
         """
         state = self._state()
-        update = _composed(state, topic, data, private, id, type, retry)
+        update = composed(state, topic, data, private, id, type, retry)
         outlet = state.outlet(hub, hub_url, jwt, wait=wait)
         outlet.check(update)
         if on_commit is not None and deferral(on_commit)((None, None, outlet, update)):
@@ -217,13 +214,13 @@ class MercureSSE(Events, Listening):
         Other arguments and errors as for :meth:`publish`.
         """
         state = self._state()
-        composed = [_described(state, one) for one in updates]
+        found = [described(state, one) for one in updates]
         outlet = state.outlet(hub, hub_url, jwt, wait=wait)
-        for update in composed:
+        for update in found:
             outlet.check(update)
-        if held_back(outlet, composed):
-            return [update.id for update in composed]
-        return outlet.publish_many(composed)
+        if held_back(outlet, found):
+            return [update.id for update in found]
+        return outlet.publish_many(found)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Hold back what is published in a ``with`` block, and publish it at the end of the block.
@@ -619,44 +616,6 @@ def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_PARTS = ("topic", "data", "private", "id", "type", "retry")
-
-
-def _described(state: AppState, one: object) -> Update:
-    if isinstance(one, Update):
-        return one
-    if not isinstance(one, Mapping):
-        kind = type(one).__name__
-        raise InvalidUpdate("updates", f"has a {kind}; give a list of dictionaries or of Update objects")
-    parts = cast("Mapping[str, Any]", one)
-    if unknown := [name for name in parts if name not in _PARTS]:
-        raise InvalidUpdate("updates", f"has a {unknown[0]!r}; an update has {', '.join(_PARTS)}")
-    if "topic" not in parts:
-        raise InvalidUpdate("topic", "is missing; an update needs at least one")
-    return _composed(state, **parts)
-
-
-def _composed(
-    state: AppState,
-    topic: Any,
-    data: Any = None,
-    private: bool = False,
-    id: str | None = None,
-    type: str | bool | None = None,
-    retry: int | None = None,
-) -> Update:
-    topics, subject = published(topic)
-    return compose(
-        topics,
-        text_of(subject if data is None else data, state.encode),
-        private=private,
-        id=id,
-        type=type,
-        retry=retry,
-        type_is_topic=state.settings.type_is_topic,
-    )
-
-
 def _topics(topics: Any) -> list[str]:
     return [] if topics is None else list(topics_of(topics))
 
@@ -664,57 +623,3 @@ def _topics(topics: Any) -> list[str]:
 def _has(payload: object, wanted: Mapping[str, Any]) -> bool:
     items = cast("dict[str, Any]", payload) if isinstance(payload, dict) else {}
     return all(name in items and items[name] == value for name, value in wanted.items())
-
-
-def _current_mercure() -> MercureSSE:
-    state = current_app.extensions.get(EXTENSION) if has_app_context() else None
-    if not isinstance(state, AppState):
-        raise ConfigurationError("there is no app with MercureSSE here; use it within the context of one")
-    return state.instance
-
-
-def mercure_publish(topic: Any, data: Any = None, **options: Any) -> str:
-    """Publish an update on the hub of the current app; see :meth:`MercureSSE.publish`."""
-    return _current_mercure().publish(topic, data, **options)
-
-
-def publish_signal(
-    signal: Signal | Namespace,
-    topic: TopicOption = None,
-    data: DataOption = None,
-    signal_name_as_type: bool = False,
-    signal_kwargs_as_data: bool = False,
-    marshaler: Callable[[Any], Any] | None = None,
-    callback: Callable[[dict[str, Any]], Any] | None = None,
-    *,
-    private: FlagOption = None,
-    type: TextOption = None,
-    id: TextOption = None,
-    retry: RetryOption = None,
-    when: FlagOption = None,
-    jwt: str | None = None,
-    hub_url: str | None = None,
-    hub: str | None = None,
-    **options: Any,
-) -> Bound:
-    """Bind a signal to topics on the hub of whichever app is current when it is sent.
-
-    Arguments as for :meth:`MercureSSE.publish_signal`; no app is needed yet.
-    """
-    return bind_signal(
-        lambda: _current_mercure().outlet(hub_url, jwt, hub=hub),
-        signal,
-        topic,
-        data,
-        signal_name_as_type,
-        signal_kwargs_as_data,
-        marshaler,
-        callback,
-        on_bind=shared_bindings.append,
-        private=private,
-        type=type,
-        id=id,
-        retry=retry,
-        when=when,
-        **options,
-    )

@@ -27,6 +27,8 @@ LAYERS = (
             "cli",
             "config",
             "cookies",
+            "current",
+            "describing",
             "doctor",
             "embedded",
             "encryption",

@@ -270,6 +270,9 @@ class AppState:
         """
         if hub_url is None and (self.hub is not None or (jwt is None and not wait and not repeats)):
             return self
+        for argument, value in (("hub_url", hub_url), ("jwt", jwt)):
+            if value is not None and not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ConfigurationError(f"{argument}: is a {type(value).__name__}; give a text")
         token = None if jwt is None else _checked("jwt", jwt, checked_token)
         if hub := self.hubs.get(hub_url or ""):
             url, own_token = hub.url, hub.publisher_token

@@ -266,23 +266,24 @@ class _Collector:
         if not before:
             return
         fetched = self._fetched.get(key, UNKNOWN) if self._fetched else UNKNOWN
-        changed: list[str] = []
         old: dict[str, Any] = {}
+        unknown: list[str] = []
         for name, value in before.items():
             same = equal.get(name)
             if same is None:
                 if name in plan.collections and state.get_history(name, _AS_IT_IS).has_changes():
-                    changed.append(name)
+                    unknown.append(name)
                 continue
             if value.__class__ is LoaderCallableStatus:
                 value = fetched.get(name, value)
-            if value.__class__ is not LoaderCallableStatus:
-                if name in now and same(value, now[name]):
+                if value.__class__ is LoaderCallableStatus:
+                    unknown.append(name)
                     continue
+            if name not in now or not same(value, now[name]):
                 old[name] = value
-            changed.append(name)
-        if not changed:
+        if not old and not unknown:
             return
+        changed = (*old, *unknown) if unknown else tuple(old)
         # An expired key would be loaded to be read, one row at a time.
         if not reader.key_names.isdisjoint(changed) and reader.identity_of(item) != identity:
             self._renumbered = True
@@ -290,7 +291,8 @@ class _Collector:
             self.take_new(plan, item)
             return
         change = Change("update", reader.model, item, identity, plan.named(changed), old, key=key)
-        change.doubtful = bool(computed)
+        if computed:
+            change.doubtful = True
         self._changes.append(change)
 
     def take_other_ends(self, plan: Plan, item: object, *, deleted: bool) -> None:

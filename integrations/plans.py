@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -65,16 +65,17 @@ class Plan:
         default_factory=dict["tuple[str, ...]", "frozenset[str]"]
     )
 
-    def named(self, columns: Sequence[str]) -> frozenset[str]:
+    def named(self, columns: tuple[str, ...]) -> frozenset[str]:
         """Return the names of what changes with these columns: themselves, and named relationships.
 
         Many rows change alike, and get the same set.
         """
-        key = tuple(columns)
-        found = self._names.get(key)
+        found = self._names.get(columns)
         if found is None:
-            ends = (name for name, attributes in self.to_one.items() if not set(key).isdisjoint(attributes))
-            found = self._names[key] = frozenset({*key, *ends})
+            ends = (
+                name for name, attributes in self.to_one.items() if not set(columns).isdisjoint(attributes)
+            )
+            found = self._names[columns] = frozenset({*columns, *ends})
         return found
 
     @property

@@ -88,21 +88,22 @@ class Hub:
         """Publish an update and return its id. Whoever calls this is trusted."""
         frame = Frame(update)
         with self._lock:
-            self._spread(frame)
+            self._spread((frame,))
         return update.id
 
     def publish_many(self, updates: Iterable[Update]) -> None:
         """Publish updates in their order, with no other between them. Whoever calls this is trusted."""
         frames = [Frame(update) for update in updates]
         with self._lock:
-            for frame in frames:
-                self._spread(frame)
+            self._spread(frames)
 
-    def _spread(self, frame: Frame) -> None:
-        self._history.append(frame)
-        self._missed_updates.forget_what_is_old()
-        for group in self._router.route(frame.update):
-            group.deliver(frame)
+    def _spread(self, frames: Iterable[Frame]) -> None:
+        keep, route = self._history.append, self._router.route
+        for frame in frames:
+            keep(frame)
+            for group in route(frame.update):
+                group.deliver(frame)
+            self._missed_updates.forget_what_is_old()
 
     def publish_with(self, rights: Rights, update: Update) -> str:
         """Publish an update for somebody outside.

@@ -79,7 +79,7 @@ class Commits:
         gc.collect()
         began = self._clock()
         for row in loaded:
-            row.title += "!"
+            row.title = row.title.swapcase()
         self._session.commit()
         return self._clock() - began
 

@@ -92,7 +92,7 @@ def build_outbox(app: Flask, places: Sequence[OutboxPlace], config: MercureConfi
     def is_sent() -> bool:
         return not recordings_of(_state(of_app).instance)  # a test that captures wants all at once
 
-    check_bindings_when_mapped(of_app)
+    check_bindings_when_mapped(app)
     if thread is not None:
         # What a process before this one has left is not to wait for a commit.
         app.before_request(thread.ensure)
@@ -108,15 +108,23 @@ def build_outbox(app: Flask, places: Sequence[OutboxPlace], config: MercureConfi
     )
 
 
-def check_bindings_when_mapped(of_app: weakref.ref[Flask]) -> None:
+_apps: weakref.WeakSet[Flask] = weakref.WeakSet()
+"""The apps that have an outbox."""
+
+
+def check_bindings_when_mapped(app: Flask) -> None:
     """Check an app's bindings when its models are first used, and again when there are more."""
     from sqlalchemy import event
     from sqlalchemy.orm import Mapper
 
-    @event.listens_for(Mapper, "after_configured")
-    def check() -> None:  # pyright: ignore[reportUnusedFunction]
-        app = of_app()
-        if app is not None and "mercure_sse" in app.extensions:
+    _apps.add(app)
+    if not event.contains(Mapper, "after_configured", _check_all):
+        event.listen(Mapper, "after_configured", _check_all)
+
+
+def _check_all() -> None:
+    for app in list(_apps):
+        if "mercure_sse" in app.extensions:
             check_bindings(app.extensions["mercure_sse"].instance)
 
 

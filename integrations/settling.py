@@ -127,9 +127,10 @@ def _is_elsewhere(session: Session, plan: Plan | None, change: Change) -> bool:
 
 def _load_rows(session: Session, reader: RowReader, changes: list[Change], options: Iterable[Any]) -> None:
     found: dict[Identity, Any] = {}
-    changed = [change for change in changes if _is_locked(session, reader, change)]
-    for some, newest in ((changed, True), ([one for one in changes if one not in changed], False)):
-        identities = [change.identity for change in some]
+    locked: dict[bool, list[Identity]] = {True: [], False: []}
+    for change in changes:
+        locked[_is_locked(session, reader, change)].append(change.identity)
+    for newest, identities in locked.items():
         found.update(load_objects(session, reader, identities, options, newest=newest))
     for change in changes:
         item = found.get(change.identity)

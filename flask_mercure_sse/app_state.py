@@ -193,13 +193,6 @@ class AppState:
         find = public_hub_url if public else internal_hub_url
         return find(self.config, self.app_config)
 
-    def token(self, role: Role, claims: Mapping[str, Any]) -> str:
-        """Return a token of the app's own.
-
-        :raises MissingKeyError: the app has no key to sign it with.
-        """
-        return self.tokens.signed(role, claims)
-
     def publisher_token(self) -> str:
         """Return the token with which the app publishes on its external hub."""
         return self.config.publisher_jwt or self.made_token()

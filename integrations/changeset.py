@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .changes import Change, Key, merge
@@ -72,6 +72,10 @@ class ChangeSet:
                 self.record(change)
             else:
                 known[key] = pending[key] = change
+
+    def note_fetched(self, key: Key, values: Mapping[str, Any]) -> None:
+        """Keep more values from before the current flush of a row."""
+        self.fetched[key] = {**self.fetched.get(key, {}), **values}
 
     def forget_flush(self) -> None:
         """Forget what is of one flush alone."""

@@ -128,7 +128,7 @@ def _look_again(item: object) -> None:
     if noted is not None and session is not None:
         key, before, computed = noted
         change_set = change_set_of(session)
-        change_set.fetched[key] = {**change_set.fetched.get(key, {}), **before}
+        change_set.note_fetched(key, before)
         change_set.computed[key] = computed
 
 
@@ -140,7 +140,7 @@ def _before_delete(_mapper: object, _connection: object, item: object) -> None:
     change_set = change_set_of(session)
     key, before = look_before_delete(item, change_set.fetched)
     if before:
-        change_set.fetched[key] = {**change_set.fetched.get(key, {}), **before}
+        change_set.note_fetched(key, before)
     change_set.deleting.append(item)
 
 

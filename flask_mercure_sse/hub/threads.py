@@ -61,10 +61,15 @@ class OwnThread(threading.Thread):
         threading.Event().wait()
 
 
+def are_greenlets() -> bool:
+    """Tell whether gevent has patched threads, so that each is a greenlet."""
+    monkey: Any = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
+
+
 def _current_greenlet() -> Any:
     """Return the greenlet of the caller, None where threads are threads."""
-    monkey: Any = sys.modules.get("gevent.monkey")
-    if monkey is None or not monkey.is_module_patched("threading"):
+    if not are_greenlets():
         return None
     from gevent import getcurrent
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
+from ..hub.threads import are_greenlets
 from .uwsgi import is_uwsgi
 
 STATUS = 128 + signal.SIGTERM
@@ -33,7 +34,7 @@ def exit_at_sigterm(close: Callable[[], None], is_closing: Callable[[], bool]) -
     with suppress(ValueError):  # mod_wsgi's interpreters may not
         signal.signal(signal.SIGTERM, handler)
         _handler = handler
-        if _is_child_of_multiprocessing() and not _has_greenlets():
+        if _is_child_of_multiprocessing() and not are_greenlets():
             handler.watch()
 
 
@@ -138,11 +139,6 @@ def _dies_of_it() -> bool:
 def _is_child_of_multiprocessing() -> bool:
     multiprocessing: Any = sys.modules.get("multiprocessing.process")
     return multiprocessing is not None and multiprocessing.parent_process() is not None
-
-
-def _has_greenlets() -> bool:
-    monkey: Any = sys.modules.get("gevent.monkey")
-    return monkey is not None and bool(monkey.is_module_patched("threading"))
 
 
 if hasattr(os, "register_at_fork"):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..hub.threads import are_greenlets
 from .descriptors import allowed_files
 
 HUB_COMMAND = "python -m flask_mercure_sse.server"
@@ -101,7 +102,7 @@ def _problem(environ: Mapping[str, Any]) -> str | None:
             "The embedded Mercure hub lives in one process, and this server runs several: an update reaches "
             f"only the subscribers of the process that published it. {INSTEAD}"
         )
-    if _is_called_directly(environ) or environ.get("wsgi.multithread") or _has_greenlets():
+    if _is_called_directly(environ) or environ.get("wsgi.multithread") or are_greenlets():
         return None
     if getattr(_uwsgi(), "loop", None) == b"gevent":
         return (
@@ -122,11 +123,6 @@ def _is_called_directly(environ: Mapping[str, Any]) -> bool:
     return "SERVER_SOFTWARE" not in environ and "uwsgi.version" not in environ
 
 
-def _has_greenlets() -> bool:
-    monkey = sys.modules.get("gevent.monkey")
-    return monkey is not None and bool(monkey.is_module_patched("threading"))
-
-
 def _guessed(environ: Mapping[str, Any], wanted: int | None) -> Carrying:
     if wanted is not None:
         return Carrying(wanted, _SETTING)
@@ -142,7 +138,7 @@ def _within_open_files(workers: int | None) -> int | None:
     """Return how many requests can be open, also by the number of files: greenlets may be any number."""
     files = allowed_files()
     if workers is None:
-        return files if _has_greenlets() else None
+        return files if are_greenlets() else None
     return workers if files is None else min(workers, files)
 
 

@@ -86,7 +86,7 @@ class Site:
         """
         state = self.app.extensions["mercure_sse"]
         claims = state.version.claims(now=time.time(), subscribe=[topic], lifetime=lifetime)
-        return state.token("subscriber_secret_key", claims)
+        return state.tokens.signed("subscriber_secret_key", claims)
 
     def close(self) -> None:
         self._server.shutdown()

@@ -103,10 +103,7 @@ def open_stream(hub: Hub) -> Iterator[Callable[..., Stream]]:
         query = query if isinstance(query, str) else [*hub.exactly(*topics), *query]
         stream = hub.stream(query, **options)
         opened.append(stream)
-        assert stream.is_open, (stream.status, stream.answer().body)
-        if hub.opening_comment:
-            stream.wait_for_comment()  # a hub may send the head before the subscriber has joined
-        return stream
+        return hub.joined(stream)
 
     yield open_stream
     for stream in opened:

@@ -132,6 +132,13 @@ class Hub:
         target = f"{self.path}?{query}" if query else self.path
         return Stream(self.origin, method, target, [*bearer(token), *headers], body)
 
+    def joined(self, stream: Stream) -> Stream:
+        """Wait until the subscriber of a stream has joined: some hubs send the head before."""
+        assert stream.is_open, (stream.status, stream.answer().body)
+        if self.opening_comment:
+            stream.wait_for_comment()
+        return stream
+
     def subscribe(self, query: Pairs | str, **options: Any) -> Answer:
         """Send a subscription and return the answer; of a stream that opens only the head."""
         stream = self.stream(query, **options)

@@ -93,10 +93,7 @@ def follow(hub: Hub, mercure: MercureSSE) -> Iterator[Follow]:
         target = urlsplit(url or mercure.hub_url(list(topics), public=False))._replace(scheme="", netloc="")
         stream = Stream(hub.origin, "GET", target.geturl(), [*bearer(token), *headers.items()])
         opened.append(stream)
-        assert stream.is_open, (stream.status, stream.answer().body)
-        if hub.opening_comment:
-            stream.wait_for_comment()  # a hub may send the head before the subscriber has joined
-        return stream
+        return hub.joined(stream)
 
     yield open_stream
     for stream in opened:

@@ -17,7 +17,7 @@ from flask_mercure_sse.integrations.changes import model_changed
 from flask_mercure_sse.integrations.outbox_table import outbox_table
 from tests.integrations.hearing import StandaloneHub
 from tests.integrations.recorder import Recorder
-from tests.integrations.schema import Base
+from tests.integrations.schema import Base, Project, Task
 from tests.services import mariadb, postgresql
 
 
@@ -102,6 +102,16 @@ def tables(engine: Engine, request: pytest.FixtureRequest) -> Iterator[None]:
     Base.metadata.create_all(engine)
     yield
     Base.metadata.drop_all(engine)
+
+
+@pytest.fixture
+def task(tables: None, session: Session) -> Task:
+    """A committed task in project 1, expired as after every commit."""
+    session.add_all([Project(id=1, name="one"), Project(id=2, name="two")])
+    task = Task(id=7, title="write", project_id=1)
+    session.add(task)
+    session.commit()
+    return task
 
 
 @pytest.fixture(scope="module")

@@ -15,16 +15,6 @@ from tests.integrations.schema import Project, Task, bind
 pytestmark = pytest.mark.usefixtures("tables")
 
 
-@pytest.fixture
-def task(session: Session) -> Task:
-    """A committed task in project 1, expired as after every commit."""
-    session.add_all([Project(id=1, name="one"), Project(id=2, name="two")])
-    task = Task(id=7, title="write", project_id=1)
-    session.add(task)
-    session.commit()
-    return task
-
-
 def told(recorder: Recorder) -> list[tuple[str, str, str | None, bool]]:
     """Topic, event, reason and privacy of each update."""
     return [

@@ -9,19 +9,9 @@ from sqlalchemy import Engine, event, select, update
 from sqlalchemy.orm import ORMExecuteState, Session, make_transient, with_loader_criteria
 
 from tests.integrations.recorder import Recorder
-from tests.integrations.schema import File, Folder, Project, Task, bind
+from tests.integrations.schema import File, Folder, Task, bind
 
 pytestmark = pytest.mark.usefixtures("tables")
-
-
-@pytest.fixture
-def task(session: Session) -> Task:
-    """A committed task in project 1, expired as after every commit."""
-    session.add_all([Project(id=1, name="one"), Project(id=2, name="two")])
-    task = Task(id=7, title="write", project_id=1)
-    session.add(task)
-    session.commit()
-    return task
 
 
 # Values that the database computes
